@@ -1,0 +1,3 @@
+//! The workspace's own tests: what the repository keeps (`tidy`), and the product end to end.
+
+mod tidy;
