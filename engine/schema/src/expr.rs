@@ -62,8 +62,8 @@ pub enum Literal {
 /// A scalar expression over columns `C` and literals `L`.
 ///
 /// As parsed it is `Expr<NamedColumn, Literal>`; in a [`Schema`](crate::Schema) it is `Expr<SlotColumn, Value>`, type-checked,
-/// where `Literal(None)` is NULL. BETWEEN is parsed into two comparisons under AND, `<> ` of IN into NOT.
-#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+/// where `Literal(None)` is NULL. BETWEEN is parsed into two comparisons under AND, NOT IN into NOT over IN.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize)]
 #[allow(missing_docs)]
 pub enum Expr<C, L> {
     Literal(L),
@@ -73,18 +73,29 @@ pub enum Expr<C, L> {
     Not(Box<Expr<C, L>>),
     And(Vec<Expr<C, L>>),
     Or(Vec<Expr<C, L>>),
-    Compare { op: Comparison, left: Box<Expr<C, L>>, right: Box<Expr<C, L>> },
-    In { expr: Box<Expr<C, L>>, list: Vec<Expr<C, L>> },
+    Compare {
+        op: Comparison,
+        left: Box<Expr<C, L>>,
+        right: Box<Expr<C, L>>,
+    },
+    In {
+        expr: Box<Expr<C, L>>,
+        list: Vec<Expr<C, L>>,
+    },
     IsNull(Box<Expr<C, L>>),
     Negate(Box<Expr<C, L>>),
-    Arithmetic { op: Arithmetic, left: Box<Expr<C, L>>, right: Box<Expr<C, L>> },
+    Arithmetic {
+        op: Arithmetic,
+        left: Box<Expr<C, L>>,
+        right: Box<Expr<C, L>>,
+    },
     /// `length(text)` in code points, `length(bytea)` in bytes.
     Length(Box<Expr<C, L>>),
     Coalesce(Vec<Expr<C, L>>),
 }
 
 /// A condition of a policy: scalars and EXISTS under AND and OR only, so that it is positive in the rows it reads.
-#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize)]
 #[allow(missing_docs)]
 pub enum Condition<T, C, L> {
     And(Vec<Condition<T, C, L>>),

@@ -4,6 +4,8 @@ use std::fmt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use crate::codec::{invalid, read_text};
+
 /// Longest name, in bytes: PostgreSQL's own limit, which truncates what is longer.
 pub const IDENT_BYTES_MAX: usize = 63;
 
@@ -75,7 +77,7 @@ impl fmt::Debug for Ident {
 
 impl BorshDeserialize for Ident {
     fn deserialize_reader<R: std::io::Read>(reader: &mut R) -> std::io::Result<Ident> {
-        let text = String::deserialize_reader(reader)?;
-        Ident::new(&text).map_err(|cause| std::io::Error::new(std::io::ErrorKind::InvalidData, cause))
+        let text = read_text(reader, IDENT_BYTES_MAX)?;
+        Ident::new(&text).map_err(invalid)
     }
 }

@@ -7,27 +7,29 @@
 //!
 //! What it deliberately lacks: SQL text in or out (`ddl-gen`), versions of rows and of schemas (`engine`), any I/O.
 
+mod calendar;
+mod codec;
+mod decimal;
+mod expr;
+mod expr_codec;
 mod ident;
+mod identity;
+mod json;
+mod number;
+mod patch;
+mod read;
+mod schema;
 mod types;
 mod value;
-mod decimal;
-mod json;
-mod identity;
-mod expr;
-mod patch;
-mod schema;
-mod apply;
-mod eval;
-mod policy;
 
+pub use calendar::*;
 pub use decimal::*;
-pub use eval::*;
 pub use expr::*;
 pub use ident::*;
 pub use identity::*;
 pub use json::*;
 pub use patch::*;
-pub use policy::*;
+pub use read::*;
 pub use schema::*;
 pub use types::*;
 pub use value::*;

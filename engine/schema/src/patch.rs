@@ -4,15 +4,32 @@
 //! mistakes at once, each naming its place ([`Place`]) so that a parser can point at line and column.
 //! Its borsh bytes are hashed into the version's name: docs/spec/schema.md.
 
+use std::io::{self, Read};
+
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::{Ident, LogicalType, Literal, NamedCondition, NamedExpr};
+use crate::codec::invalid;
+use crate::{Ident, Literal, LogicalType, NamedCondition, NamedExpr};
+
+/// Largest encoded patch, in bytes. Bounds what a decoded patch takes: each byte becomes at most some 60 bytes in memory.
+pub const PATCH_BYTES_MAX: u64 = 1 << 20;
 
 /// The changes of one schema version, in order.
-#[derive(Debug, Clone, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, BorshSerialize)]
 pub struct Patch {
     /// In the order of the text; later ones may name what earlier ones introduce.
     pub changes: Vec<Change>,
+}
+
+impl BorshDeserialize for Patch {
+    fn deserialize_reader<R: Read>(reader: &mut R) -> io::Result<Patch> {
+        let mut bounded = reader.take(PATCH_BYTES_MAX);
+        let changes = Vec::deserialize_reader(&mut bounded);
+        if bounded.limit() == 0 && changes.is_err() {
+            return Err(invalid(format!("the patch is larger than {PATCH_BYTES_MAX} bytes")));
+        }
+        Ok(Patch { changes: changes? })
+    }
 }
 
 /// One change. The first schema uses the three below; changes to existing tables come with schema deployment.

@@ -1,8 +1,10 @@
 //! A checked schema: tables, columns, constraints and policies, resolved, with their permanent names.
 
+use std::fmt;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::{Command, Ident, LogicalType, OnDelete, SchemaCondition, SchemaExpr, Value};
+use crate::{Command, Ident, LogicalType, OnDelete, Patch, SchemaCondition, SchemaExpr, Value};
 
 /// Most tables in a schema.
 pub const TABLES_MAX: usize = 1_000;
@@ -76,7 +78,7 @@ pub struct Column {
     /// Whether NULL is refused.
     pub not_null: bool,
     /// What the writer's database fills in.
-    pub default: Option<Default>,
+    pub default: Option<DefaultValue>,
     /// False after `REVOKE UPDATE`, and for `id`.
     pub updatable: bool,
     /// Whether a policy reads it of another row, or of the row at hand in an UPDATE or DELETE policy; then not updatable.
@@ -85,7 +87,7 @@ pub struct Column {
 
 /// A DEFAULT.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Default {
+pub enum DefaultValue {
     /// A constant of the column's type; `None` is NULL.
     Literal(Option<Value>),
     /// A random UUID, version 4.
@@ -144,4 +146,94 @@ pub struct Policy {
     pub command: Command,
     /// USING and WITH CHECK joined by AND.
     pub condition: SchemaCondition,
+}
+
+impl SchemaVersion {
+    /// The name of the empty schema, the predecessor of every first schema.
+    pub const EMPTY: SchemaVersion = SchemaVersion([0; 32]);
+
+    /// The name of the version that `patch` makes out of this one.
+    pub fn successor(self, patch: &Patch) -> SchemaVersion {
+        let mut hasher = blake3::Hasher::new_derive_key("treaty 2026 schema version v1");
+        hasher.update(&self.0);
+        let bytes = borsh::to_vec(patch).expect("writing to memory cannot fail");
+        hasher.update(&bytes);
+        SchemaVersion(hasher.finalize().into())
+    }
+}
+
+/// 64 lower-case hexadecimal digits.
+impl fmt::Display for SchemaVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
+    }
+}
+
+impl Schema {
+    /// The schema without any table, which the first patch is applied to.
+    pub fn empty() -> Schema {
+        Schema {
+            version: SchemaVersion::EMPTY,
+            tables: Vec::new(),
+            schema_policies: Vec::new(),
+            peer_policies: Vec::new(),
+        }
+    }
+
+    /// The name of this version.
+    pub fn version(&self) -> SchemaVersion {
+        self.version
+    }
+
+    /// Its tables, in the order of their introduction.
+    pub fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    /// The table of that name, with its index in [`Schema::tables`].
+    pub fn table_by_name(&self, name: &str) -> Option<(usize, &Table)> {
+        self.tables.iter().enumerate().find(|(_, table)| table.name.as_str() == name)
+    }
+
+    /// The table of that permanent name, with its index in [`Schema::tables`].
+    pub fn table_by_id(&self, id: ObjectId) -> Option<(usize, &Table)> {
+        self.tables.iter().enumerate().find(|(_, table)| table.id == id)
+    }
+
+    /// The policies that say who may change the schema.
+    pub fn schema_policies(&self) -> &[Policy] {
+        &self.schema_policies
+    }
+
+    /// The policies that say who may sync the space.
+    pub fn peer_policies(&self) -> &[Policy] {
+        &self.peer_policies
+    }
+}
+
+impl Table {
+    /// The column of that name, with its index in `columns`.
+    pub fn column_by_name(&self, name: &str) -> Option<(usize, &Column)> {
+        self.columns.iter().enumerate().find(|(_, column)| column.name.as_str() == name)
+    }
+
+    /// The column of that permanent name, with its index in `columns`.
+    pub fn column_by_id(&self, id: ObjectId) -> Option<(usize, &Column)> {
+        self.columns.iter().enumerate().find(|(_, column)| column.id == id)
+    }
+
+    /// The index in `groups` of the group that holds a column; nothing for `id`.
+    pub fn group_of(&self, column: usize) -> Option<usize> {
+        self.groups.iter().position(|group| group.columns.contains(&column))
+    }
+
+    /// The foreign key that a column holds, if it is one.
+    pub fn foreign_key_of(&self, column: usize) -> Option<&ForeignKey> {
+        self.foreign_keys.iter().find(|key| key.column == column)
+    }
+
+    /// The policies for one command; none of them true means refused.
+    pub fn policies_for(&self, command: Command) -> impl Iterator<Item = &Policy> {
+        self.policies.iter().filter(move |policy| policy.command == command)
+    }
 }

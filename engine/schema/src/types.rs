@@ -1,5 +1,7 @@
 //! The closed list of logical types.
 
+use std::fmt;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Most digits of a NUMERIC: what a 128-bit integer always holds.
@@ -49,4 +51,41 @@ pub enum LogicalType {
     Json,
     /// `IDENTITY`: an author's public key.
     Identity,
+}
+
+impl LogicalType {
+    /// Whether precision, scale and length are within their bounds; a type that was decoded may not be.
+    pub fn is_valid(self) -> bool {
+        match self {
+            LogicalType::Numeric { precision, scale } => {
+                (1..=NUMERIC_PRECISION_MAX).contains(&precision) && scale <= precision
+            }
+            LogicalType::Varchar { chars_max } => (1..=VARCHAR_CHARS_MAX).contains(&chars_max),
+            _ => true,
+        }
+    }
+}
+
+/// As schema files spell it: `NUMERIC(10,2)`.
+impl fmt::Display for LogicalType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            LogicalType::Numeric { precision, scale } => return write!(f, "NUMERIC({precision},{scale})"),
+            LogicalType::Varchar { chars_max } => return write!(f, "VARCHAR({chars_max})"),
+            LogicalType::Boolean => "BOOLEAN",
+            LogicalType::Integer => "INTEGER",
+            LogicalType::BigInt => "BIGINT",
+            LogicalType::Double => "DOUBLE PRECISION",
+            LogicalType::Text => "TEXT",
+            LogicalType::Bytes => "BYTEA",
+            LogicalType::Uuid => "UUID",
+            LogicalType::Date => "DATE",
+            LogicalType::Time => "TIME",
+            LogicalType::Timestamp => "TIMESTAMP",
+            LogicalType::TimestampTz => "TIMESTAMPTZ",
+            LogicalType::Json => "JSONB",
+            LogicalType::Identity => "IDENTITY",
+        };
+        f.write_str(name)
+    }
 }
