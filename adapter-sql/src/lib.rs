@@ -1,1 +1,4 @@
 //! Being built.
+
+pub mod capture;
+pub mod sqlite;
