@@ -1,0 +1,87 @@
+//! Every constant bound of the engine, with its unit and its reason.
+//!
+//! Limits of the format (first part) are the same on every replica for ever: an entry beyond them is refused
+//! everywhere. Limits of this replica (second part) bound memory and disk and may differ between versions.
+
+// ---- The format: agreed by all replicas --------------------------------------------------------------------------
+
+/// Largest payload of an entry, in bytes: what a replica is willing to hold in memory at once for one entry.
+pub const PAYLOAD_BYTES_MAX: u32 = 16 << 20;
+
+/// Most parents of an entry. More heads than that are merged stepwise, so headers stay small.
+pub const PARENTS_MAX: usize = 32;
+
+/// Bytes of a header besides its parents. See docs/spec/entry.md.
+pub const HEADER_BYTES_FIXED: usize = 1 + 1 + 32 + 33 + 1 + 8 + 8 + 32 + 4;
+
+/// Largest encoded header, in bytes.
+pub const HEADER_BYTES_MAX: usize = HEADER_BYTES_FIXED + 32 * PARENTS_MAX;
+
+/// Greatest height of an entry: below 2^53, so that every tool prints it exactly.
+pub const HEIGHT_MAX: u64 = 1 << 48;
+
+/// Greatest advisory time of an entry, in milliseconds since 1970: the end of year 9999.
+pub const TIME_MS_MAX: u64 = 253_402_300_799_999;
+
+const _: () = assert!(PARENTS_MAX <= u8::MAX as usize, "the parent count is one byte");
+
+// ---- This replica: the log ---------------------------------------------------------------------------------------
+
+/// Bytes of a stored payload segment: one operation is read without loading the whole payload.
+pub const SEGMENT_BYTES: u32 = 32 << 10;
+
+/// Most entries kept although parents of theirs are missing.
+pub const PARKED_COUNT_MAX: u64 = 4096;
+
+/// Most bytes of headers and payloads of such entries.
+pub const PARKED_BYTES_MAX: u64 = 64 << 20;
+
+/// Most such entries by one author: one stranger cannot push out everybody else's.
+pub const PARKED_AUTHOR_COUNT_MAX: u64 = 1024;
+
+/// Most bytes of such entries by one author.
+pub const PARKED_AUTHOR_BYTES_MAX: u64 = 32 << 20;
+
+/// Most ids remembered as refused, so that they are not fetched again. About 100 bytes each.
+pub const REFUSED_COUNT_MAX: u64 = 1 << 16;
+
+const _: () = assert!(PARKED_AUTHOR_COUNT_MAX <= PARKED_COUNT_MAX && PARKED_AUTHOR_BYTES_MAX <= PARKED_BYTES_MAX);
+const _: () =
+    assert!(PAYLOAD_BYTES_MAX as u64 + HEADER_BYTES_MAX as u64 <= PARKED_AUTHOR_BYTES_MAX, "any entry can be parked");
+
+// ---- This replica: causality -------------------------------------------------------------------------------------
+
+/// Bits of the chain in a position. With the sequence they make a positive 63-bit number.
+pub const CHAIN_BITS: u32 = 27;
+
+/// Bits of the sequence number in a position.
+pub const SEQUENCE_BITS: u32 = 36;
+
+/// Entries of a chain from one full clock (keyframe) to the next.
+pub const KEYFRAME_PERIOD: u64 = 32;
+
+/// The same for chains whose full clocks are larger than [`KEYFRAME_BYTES_LARGE`].
+pub const KEYFRAME_PERIOD_LARGE: u64 = 256;
+
+/// Bytes of a full clock from which keyframes become rarer.
+pub const KEYFRAME_BYTES_LARGE: usize = 4 << 10;
+
+/// Most clock components (8 bytes each) kept decoded in memory, per generation of the cache (there are two).
+pub const CLOCK_CACHE_COMPONENTS_MAX: usize = 1 << 20;
+
+/// Most stamps a difference reads ahead, over all chains (about 50 bytes each).
+pub const DIFFERENCE_READ_AHEAD: usize = 1 << 14;
+
+const _: () = assert!(CHAIN_BITS + SEQUENCE_BITS == 63);
+const _: () = assert!(KEYFRAME_PERIOD_LARGE.is_multiple_of(KEYFRAME_PERIOD));
+
+// ---- This replica: the store -------------------------------------------------------------------------------------
+
+/// SQLite's page cache, in KiB. The whole sidecar stays under 200 MB.
+pub const STORE_CACHE_KIB: i64 = 48 << 10;
+
+/// Pages in the write-ahead log before SQLite copies them into the database: 16 MiB of 4 KiB pages.
+pub const STORE_WAL_PAGES: i64 = 4096;
+
+/// Prepared statements kept per connection.
+pub const STORE_STATEMENTS_MAX: usize = 256;
