@@ -1,4 +1,15 @@
-//! Being built.
+//! Treaty as a product: the sidecar that keeps an ordinary SQL database and a signed log in step.
+//!
+//! * [`cli`] - the commands, one file each.
+//! * [`config`] - `treaty.toml`, environment and flags, read once into one checked value.
+//! * [`home`] - the data directory: the identity key, the lock, remembered peers, the running sidecar's status.
+//! * [`capture`] - from what the triggers noted to transactions.
+//! * [`sqlite`] - an application's SQLite database.
+//!
+//! This is the only crate that touches the application's database.
 
 pub mod capture;
+pub mod cli;
+pub mod config;
+pub mod home;
 pub mod sqlite;

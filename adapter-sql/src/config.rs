@@ -1,0 +1,251 @@
+//! Configuration: `treaty.toml` in the data directory, then `TREATY_…` variables, then flags.
+//!
+//! Flags and variables arrive merged (clap reads both); [`Settings::over`] lays them over the file. The result,
+//! [`Config`], is checked: addresses parse, the database URL is one this version can open.
+//! Unknown keys are refused, so a misspelt setting never passes silently.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// Gap between two writes after which a backlog of SQLite changes is split, unless configured.
+pub const TX_GAP_DEFAULT_MS: u64 = 250;
+
+/// What a configuration file, the environment or flags may say; nothing is required here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The application's database, e.g. `sqlite:/srv/notes.db`.
+    pub database: Option<String>,
+    /// The UDP address that peers connect to, e.g. `0.0.0.0:4433`.
+    pub listen: Option<String>,
+    /// Addresses written into tickets instead of those of this machine's interfaces.
+    #[serde(default)]
+    pub advertise: Vec<String>,
+    /// Peers to connect to besides the remembered ones: tickets or addresses.
+    #[serde(default)]
+    pub peers: Vec<String>,
+    /// What is special to SQLite.
+    #[serde(default)]
+    pub sqlite: SqliteSettings,
+}
+
+/// Section `[sqlite]` of `treaty.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SqliteSettings {
+    /// Gap in milliseconds at which a backlog is split into transactions.
+    pub tx_gap_ms: Option<u64>,
+}
+
+/// The checked configuration of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The application's database.
+    pub database: DatabaseUrl,
+    /// The UDP address to listen on.
+    pub listen: SocketAddr,
+    /// Addresses for tickets; empty means those of this machine.
+    pub advertise: Vec<String>,
+    /// Peers to connect to, as written.
+    pub peers: Vec<String>,
+    /// Gap at which a backlog is split into transactions.
+    pub tx_gap: Duration,
+}
+
+/// A database that Treaty can work with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is there but cannot be read.
+    #[error("reading {}", path.display())]
+    Read {
+        /// The configuration file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// The file is not valid.
+    #[error("{} is not a valid configuration; mend or remove the line that is named", path.display())]
+    Syntax {
+        /// The configuration file.
+        path: PathBuf,
+        /// Line, column and remedy.
+        #[source]
+        cause: Box<toml::de::Error>,
+    },
+    /// Neither the file nor the environment nor a flag names a database.
+    #[error("no database is configured: run `treaty init` or `treaty join` first, or set `database` in {}", path.display())]
+    NoDatabase {
+        /// The configuration file.
+        path: PathBuf,
+    },
+    /// The database URL is not understood.
+    #[error("database URL '{url}' is not understood: write sqlite:PATH, for example sqlite:notes.db")]
+    UnknownDatabase {
+        /// The URL as written.
+        url: String,
+    },
+    /// The database URL is PostgreSQL's.
+    #[error("PostgreSQL is not in this version yet: use sqlite:PATH")]
+    PostgresNotYet,
+    /// The listen address is not an address.
+    #[error("listen address '{text}' is not understood: write IP:PORT, for example 0.0.0.0:4433 or [::]:4433")]
+    BadListen {
+        /// The address as written.
+        text: String,
+    },
+}
+
+impl Settings {
+    /// Reads `path`; a missing file is empty settings.
+    ///
+    /// # Errors
+    /// [`ConfigError::Read`], [`ConfigError::Syntax`] (also for unknown keys).
+    pub fn read(path: &Path) -> Result<Settings, ConfigError> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(Settings::default()),
+            Err(cause) => return Err(ConfigError::Read { path: path.to_owned(), cause }),
+        };
+        toml::from_str(&text).map_err(|cause| ConfigError::Syntax { path: path.to_owned(), cause: Box::new(cause) })
+    }
+
+    /// Returns these settings laid over `file`: what is set here wins, peers add up.
+    #[must_use]
+    pub fn over(self, file: Settings) -> Settings {
+        let advertise = if self.advertise.is_empty() { file.advertise } else { self.advertise };
+        let mut peers = file.peers;
+        peers.extend(self.peers);
+        Settings {
+            database: self.database.or(file.database),
+            listen: self.listen.or(file.listen),
+            advertise,
+            peers,
+            sqlite: SqliteSettings { tx_gap_ms: self.sqlite.tx_gap_ms.or(file.sqlite.tx_gap_ms) },
+        }
+    }
+
+    /// Checks the settings.
+    ///
+    /// * `path` - the configuration file, for messages, and the place that relative database paths start from.
+    ///
+    /// # Errors
+    /// Every [`ConfigError`] but those of reading.
+    pub fn check(self, path: &Path) -> Result<Config, ConfigError> {
+        let url = self.database.ok_or_else(|| ConfigError::NoDatabase { path: path.to_owned() })?;
+        Ok(Config {
+            database: DatabaseUrl::parse(&url)?.from_directory(path.parent().unwrap_or(Path::new("."))),
+            listen: parse_listen(self.listen.as_deref().unwrap_or(LISTEN_DEFAULT))?,
+            advertise: self.advertise,
+            peers: self.peers,
+            tx_gap: Duration::from_millis(self.sqlite.tx_gap_ms.unwrap_or(TX_GAP_DEFAULT_MS)),
+        })
+    }
+}
+
+/// Where a sidecar listens if nothing says otherwise: any free port of every interface.
+pub const LISTEN_DEFAULT: &str = "0.0.0.0:0";
+
+/// Parses a listen address.
+///
+/// # Errors
+/// [`ConfigError::BadListen`].
+pub fn parse_listen(text: &str) -> Result<SocketAddr, ConfigError> {
+    text.parse().map_err(|_| ConfigError::BadListen { text: text.to_owned() })
+}
+
+impl DatabaseUrl {
+    /// Parses `sqlite:PATH` (also `sqlite://PATH`).
+    ///
+    /// # Errors
+    /// [`ConfigError::PostgresNotYet`], [`ConfigError::UnknownDatabase`].
+    pub fn parse(url: &str) -> Result<DatabaseUrl, ConfigError> {
+        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            return Err(ConfigError::PostgresNotYet);
+        }
+        let path = url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
+        match path {
+            Some(path) if !path.is_empty() && path != ":memory:" => Ok(DatabaseUrl::Sqlite(PathBuf::from(path))),
+            _ => Err(ConfigError::UnknownDatabase { url: url.to_owned() }),
+        }
+    }
+
+    /// Returns the data directory used when none is named: the database file's path plus `.treaty`.
+    #[must_use]
+    pub fn default_home(&self) -> PathBuf {
+        let DatabaseUrl::Sqlite(path) = self;
+        let mut name = path.as_os_str().to_owned();
+        name.push(".treaty");
+        PathBuf::from(name)
+    }
+
+    /// Returns the path of the SQLite file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        let DatabaseUrl::Sqlite(path) = self;
+        path
+    }
+
+    /// Returns the URL with a relative path made absolute from `directory`.
+    #[must_use]
+    pub fn from_directory(&self, directory: &Path) -> DatabaseUrl {
+        let joined = directory.join(self.path());
+        DatabaseUrl::Sqlite(std::path::absolute(&joined).unwrap_or(joined))
+    }
+}
+
+impl std::fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "sqlite:{}", self.path().display())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str) -> Result<Settings, Box<toml::de::Error>> {
+        toml::from_str(text).map_err(Box::new)
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_by_name() {
+        let error = settings("listne = '0.0.0.0:1'").unwrap_err().to_string();
+        assert!(error.contains("listne"), "{error}");
+        let error = settings("[sqlite]\ngap = 3").unwrap_err().to_string();
+        assert!(error.contains("gap"), "{error}");
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_peers_add_up() {
+        let file = settings("database = 'sqlite:a.db'\nlisten = '127.0.0.1:1'\npeers = ['x:1']").unwrap();
+        let flags = Settings { listen: Some("127.0.0.1:2".into()), peers: vec!["y:2".into()], ..Settings::default() };
+        let config = flags.over(file).check(Path::new("/d/treaty.toml")).unwrap();
+        assert_eq!(config.listen, "127.0.0.1:2".parse().unwrap());
+        assert_eq!(config.peers, ["x:1", "y:2"]);
+        assert_eq!(config.database, DatabaseUrl::Sqlite("/d/a.db".into()));
+        assert_eq!(config.tx_gap, Duration::from_millis(TX_GAP_DEFAULT_MS));
+    }
+
+    #[test]
+    fn database_urls_are_parsed_or_refused_with_a_remedy() {
+        assert_eq!(DatabaseUrl::parse("sqlite:a.db").unwrap().default_home(), PathBuf::from("a.db.treaty"));
+        assert_eq!(DatabaseUrl::parse("sqlite:///a.db").unwrap(), DatabaseUrl::Sqlite("/a.db".into()));
+        for url in ["mysql://x", "a.db", "sqlite:", "sqlite::memory:"] {
+            assert!(matches!(DatabaseUrl::parse(url), Err(ConfigError::UnknownDatabase { .. })), "{url}");
+        }
+        for url in ["postgres://localhost/x", "postgresql://localhost/x"] {
+            assert!(matches!(DatabaseUrl::parse(url), Err(ConfigError::PostgresNotYet)), "{url}");
+        }
+    }
+}
