@@ -7,6 +7,9 @@ use crate::{Ident, Value};
 /// Deepest nesting of an expression: bounds recursion in the parser's output, the decoder and the evaluator.
 pub const EXPR_DEPTH_MAX: usize = 64;
 
+/// Most nodes of one expression: bounds what a CHECK or a policy costs each time it is evaluated.
+pub const EXPR_NODES_MAX: usize = 1_000;
+
 /// A column as schema text names it: `column`, or `qualifier.column` with a table's name or alias.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct NamedColumn {
@@ -35,6 +38,13 @@ pub enum Comparison {
     LessOrEqual,
     Greater,
     GreaterOrEqual,
+}
+
+impl Comparison {
+    /// Whether it asks for equality only, and so needs no order.
+    pub fn is_equality(self) -> bool {
+        matches!(self, Comparison::Equal | Comparison::NotEqual)
+    }
 }
 
 /// `+`, `-`, `*`
@@ -121,6 +131,30 @@ pub struct NamedFrom {
     pub table: Ident,
     /// Its alias.
     pub alias: Option<Ident>,
+}
+
+impl SchemaExpr {
+    /// Calls `visit` with every column that the expression reads, in order of appearance.
+    pub fn visit_columns(&self, visit: &mut impl FnMut(SlotColumn)) {
+        match self {
+            Expr::Literal(_) | Expr::Author => {}
+            Expr::Column(column) => visit(*column),
+            Expr::Not(inner) | Expr::IsNull(inner) | Expr::Negate(inner) | Expr::Length(inner) => {
+                inner.visit_columns(visit);
+            }
+            Expr::And(items) | Expr::Or(items) | Expr::Coalesce(items) => {
+                items.iter().for_each(|item| item.visit_columns(visit));
+            }
+            Expr::Compare { left, right, .. } | Expr::Arithmetic { left, right, .. } => {
+                left.visit_columns(visit);
+                right.visit_columns(visit);
+            }
+            Expr::In { expr, list } => {
+                expr.visit_columns(visit);
+                list.iter().for_each(|item| item.visit_columns(visit));
+            }
+        }
+    }
 }
 
 /// A scalar expression as written.

@@ -61,6 +61,16 @@ impl Ident {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name as schema text must spell it: quoted where folding to lower case would change it.
+    pub(crate) fn to_sql(&self) -> String {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let starts_plain = !self.0.starts_with(|first: char| first.is_ascii_digit());
+        if starts_plain && self.0.bytes().all(is_plain) {
+            return self.0.clone();
+        }
+        format!("\"{}\"", self.0.replace('"', "\"\""))
+    }
 }
 
 impl fmt::Display for Ident {

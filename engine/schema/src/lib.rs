@@ -7,29 +7,53 @@
 //!
 //! What it deliberately lacks: SQL text in or out (`ddl-gen`), versions of rows and of schemas (`engine`), any I/O.
 
-mod calendar;
-mod codec;
-mod decimal;
-mod expr;
-mod expr_codec;
+// Words.
 mod ident;
 mod identity;
-mod json;
-mod number;
-mod patch;
-mod read;
-mod schema;
 mod types;
+
+// Values.
 mod value;
+
+mod calendar;
+mod decimal;
+mod json;
+
+mod number;
+mod read;
+
+// Expressions, patches and schemas.
+mod expr;
+mod patch;
+mod schema;
+
+mod codec;
+mod expr_codec;
+
+// From a patch to a schema.
+mod apply;
+
+mod class;
+mod plan;
+mod resolve;
+
+// Judging rows and permissions.
+mod eval;
+mod policy;
+mod row;
 
 pub use calendar::*;
 pub use decimal::*;
+pub use eval::{Env, EvalError, eval, is_not_false, is_true};
 pub use expr::*;
 pub use ident::*;
 pub use identity::*;
 pub use json::*;
 pub use patch::*;
+pub use plan::{EXISTS_TABLES_MAX, POLICY_CLAUSES_MAX, POLICY_EXISTS_MAX};
+pub use policy::*;
 pub use read::*;
+pub use row::*;
 pub use schema::*;
 pub use types::*;
 pub use value::*;

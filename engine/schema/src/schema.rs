@@ -1,10 +1,12 @@
 //! A checked schema: tables, columns, constraints and policies, resolved, with their permanent names.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::{Command, Ident, LogicalType, OnDelete, Patch, SchemaCondition, SchemaExpr, Value};
+use crate::plan::Plan;
+use crate::{Command, Ident, LogicalType, OnDelete, Patch, PolicyTarget, SchemaCondition, SchemaExpr, Value};
 
 /// Most tables in a schema.
 pub const TABLES_MAX: usize = 1_000;
@@ -57,6 +59,8 @@ pub struct Table {
     pub policies: Vec<Policy>,
     /// Partition of all columns but `id` into groups that merge as one value; each sorted, ordered by first member.
     pub groups: Vec<ColumnGroup>,
+    /// Where each name is in `columns`.
+    pub(crate) column_index: BTreeMap<String, usize>,
 }
 
 /// Columns that merge as one value: those that share a CHECK or a UNIQUE key, directly or through others; else one.
@@ -146,6 +150,8 @@ pub struct Policy {
     pub command: Command,
     /// USING and WITH CHECK joined by AND.
     pub condition: SchemaCondition,
+    /// How its rows are found.
+    pub(crate) plan: Plan,
 }
 
 impl SchemaVersion {
@@ -209,12 +215,37 @@ impl Schema {
     pub fn peer_policies(&self) -> &[Policy] {
         &self.peer_policies
     }
+
+    /// What no policy permits to anyone: valid, and worth telling by name.
+    ///
+    /// In the order of the tables; an UPDATE is listed only where some column may be updated. Then `treaty_schema` (nobody may
+    /// change the schema) and `treaty_peers` (nobody may sync).
+    pub fn unpermitted(&self) -> Vec<(PolicyTarget, Command)> {
+        let mut unpermitted = Vec::new();
+        for table in &self.tables {
+            let is_updatable = table.columns.iter().any(|column| column.updatable);
+            for command in [Command::Insert, Command::Update, Command::Delete] {
+                let is_possible = command != Command::Update || is_updatable;
+                if is_possible && table.policies_for(command).next().is_none() {
+                    unpermitted.push((PolicyTarget::Table(table.name.clone()), command));
+                }
+            }
+        }
+        if self.schema_policies.is_empty() {
+            unpermitted.push((PolicyTarget::Schema, Command::Insert));
+        }
+        if self.peer_policies.is_empty() {
+            unpermitted.push((PolicyTarget::Peers, Command::Select));
+        }
+        unpermitted
+    }
 }
 
 impl Table {
     /// The column of that name, with its index in `columns`.
     pub fn column_by_name(&self, name: &str) -> Option<(usize, &Column)> {
-        self.columns.iter().enumerate().find(|(_, column)| column.name.as_str() == name)
+        let index = *self.column_index.get(name)?;
+        Some((index, &self.columns[index]))
     }
 
     /// The column of that permanent name, with its index in `columns`.

@@ -1,0 +1,103 @@
+//! Making a schema version out of its predecessor and a patch: the one judge of what a valid schema is.
+//!
+//! Changes are taken in order; what a change introduces can be named by it and by later ones. A change with mistakes still
+//! introduces what it can, so that one mistake is not reported again wherever its object is used. What needs the whole
+//! patch (guard columns, the columns that merge as one value) is judged at the end. The rules are those of
+//! docs/spec/schema.md, section Rules.
+
+use std::collections::BTreeMap;
+
+use crate::resolve::Mistake;
+use crate::{Change, ObjectId, Part, Patch, Place, Schema, SchemaVersion, Violation};
+
+mod constraints;
+mod guards;
+mod policies;
+mod tables;
+
+use guards::Guards;
+
+impl Schema {
+    /// Makes the version that `patch` makes out of this one.
+    ///
+    /// # Errors
+    /// Every broken rule of the patch, in the order of their places; never empty.
+    pub fn apply(&self, patch: &Patch) -> Result<Schema, Vec<Violation>> {
+        let mut draft = Draft::new(self, patch);
+        for (index, change) in patch.changes.iter().enumerate() {
+            draft.change = index;
+            match change {
+                Change::CreateTable(table) => draft.create_table(table),
+                Change::CreatePolicy(policy) => draft.create_policy(policy),
+                Change::RevokeUpdate { table, columns } => draft.revoke_update(table, columns),
+            }
+        }
+        draft.judge_guards();
+        draft.finish()
+    }
+}
+
+/// A schema version in the making.
+struct Draft {
+    schema: Schema,
+    version: SchemaVersion,
+    /// Objects introduced so far: the index of the next.
+    object_count: u32,
+    /// The change being made.
+    change: usize,
+    /// The change that introduced each table of this patch, by index into the schema's tables.
+    new_tables: BTreeMap<usize, usize>,
+    guards: Guards,
+    violations: Vec<Violation>,
+}
+
+impl Draft {
+    fn new(predecessor: &Schema, patch: &Patch) -> Draft {
+        Draft {
+            schema: predecessor.clone(),
+            version: predecessor.version.successor(patch),
+            object_count: 0,
+            change: 0,
+            new_tables: BTreeMap::new(),
+            guards: Guards::of(predecessor),
+            violations: Vec::new(),
+        }
+    }
+
+    fn finish(mut self) -> Result<Schema, Vec<Violation>> {
+        if !self.violations.is_empty() {
+            self.violations.sort_by(|left, right| left.place.cmp(&right.place));
+            return Err(self.violations);
+        }
+        self.schema.version = self.version;
+        Ok(self.schema)
+    }
+
+    /// The permanent name of the next object.
+    fn next_id(&mut self) -> ObjectId {
+        let id = ObjectId { version: self.version, index: self.object_count };
+        self.object_count += 1;
+        id
+    }
+
+    fn place(&self, part: Part) -> Place {
+        Place { change: self.change, part }
+    }
+
+    fn refuse(&mut self, part: Part, message: impl Into<String>) {
+        let place = self.place(part);
+        self.violations.push(Violation { place, message: message.into(), help: None });
+    }
+
+    fn refuse_with_help(&mut self, part: Part, message: impl Into<String>, help: impl Into<String>) {
+        let place = self.place(part);
+        self.violations.push(Violation { place, message: message.into(), help: Some(help.into()) });
+    }
+
+    fn refuse_mistakes(&mut self, part: &Part, mistakes: Vec<Mistake>) {
+        for Mistake { message, help } in mistakes {
+            let place = self.place(part.clone());
+            self.violations.push(Violation { place, message, help });
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! How the rows that make a policy true are found: its condition, with a plan for each EXISTS.
+//!
+//! Plans are fixed when the schema is made: tables in the order in which equalities find their rows by index, each conjunct
+//! of a filter tested as soon as the rows it reads are bound, scalars before anything that reads rows. The order changes
+//! the cost only, never which rows are found.
+
+use std::cmp::Reverse;
+
+use crate::{Comparison, Condition, Exists, Expr, Schema, SchemaCondition, SchemaExpr, SlotColumn, Value};
+
+/// Most clauses of a policy in disjunctive form, where each OR under AND multiplies them: the ways of being true, before
+/// rows are counted.
+pub const POLICY_CLAUSES_MAX: usize = 64;
+
+/// Most EXISTS in one policy.
+pub const POLICY_EXISTS_MAX: usize = 32;
+
+/// Most tables in the FROM of one EXISTS.
+pub const EXISTS_TABLES_MAX: usize = 4;
+
+/// A condition ready to be judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// All must be true: expressions over the row at hand and `author()`, then the rest.
+    All { scalars: Vec<SchemaExpr>, rest: Vec<Plan> },
+    /// One must be true.
+    Any(Vec<Plan>),
+    /// Rows must be found.
+    Join(Join),
+}
+
+/// One EXISTS, planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Join {
+    /// Conjuncts of the filter that read no table of FROM.
+    pub(crate) filters: Vec<SchemaExpr>,
+    /// One for each table of FROM, in the order in which their rows are looked for.
+    pub(crate) steps: Vec<Step>,
+}
+
+/// How the rows of one table of a FROM are found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// The slot that the row takes in expressions.
+    pub(crate) slot: u8,
+    /// Index into `Schema::tables`.
+    pub(crate) table: usize,
+    /// The column by which rows are found; without one, all rows of the table are read.
+    pub(crate) lookup: Option<Lookup>,
+    /// Conjuncts of the filter whose rows are bound from here on.
+    pub(crate) filters: Vec<SchemaExpr>,
+}
+
+/// `column = value`, a conjunct of the filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lookup {
+    pub(crate) column: usize,
+    /// Over slots bound before.
+    pub(crate) value: SchemaExpr,
+}
+
+/// How large a condition is: what the limits of this file bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size {
+    /// Clauses of the disjunctive form.
+    pub(crate) clause_count: usize,
+    pub(crate) exists_count: usize,
+}
+
+impl Size {
+    pub(crate) fn of(condition: &SchemaCondition) -> Size {
+        let sum = |sizes: &[Size]| sizes.iter().map(|size| size.exists_count).sum();
+        match condition {
+            Condition::Scalar(_) => Size { clause_count: 1, exists_count: 0 },
+            Condition::Exists(_) => Size { clause_count: 1, exists_count: 1 },
+            Condition::And(items) => {
+                let sizes: Vec<Size> = items.iter().map(Size::of).collect();
+                let clause_count = sizes.iter().fold(1, |count: usize, size| count.saturating_mul(size.clause_count));
+                Size { clause_count, exists_count: sum(&sizes) }
+            }
+            Condition::Or(items) => {
+                let sizes: Vec<Size> = items.iter().map(Size::of).collect();
+                let clause_count = sizes.iter().fold(0, |count: usize, size| count.saturating_add(size.clause_count));
+                Size { clause_count, exists_count: sum(&sizes) }
+            }
+        }
+    }
+}
+
+impl Plan {
+    pub(crate) fn of(schema: &Schema, condition: &SchemaCondition) -> Plan {
+        match condition {
+            Condition::Scalar(expr) => Plan::All { scalars: vec![expr.clone()], rest: Vec::new() },
+            Condition::Exists(exists) => Plan::Join(plan_join(schema, exists)),
+            Condition::Or(items) if items.len() == 1 => Plan::of(schema, &items[0]),
+            Condition::Or(items) => Plan::Any(items.iter().map(|item| Plan::of(schema, item)).collect()),
+            Condition::And(items) => {
+                let (mut scalars, mut rest) = (Vec::new(), Vec::new());
+                for item in items {
+                    // A nested AND is merged in, so that judging recurses once per EXISTS and per OR, not once per term.
+                    match Plan::of(schema, item) {
+                        Plan::All { scalars: more, rest: below } => {
+                            scalars.extend(more);
+                            rest.extend(below);
+                        }
+                        other => rest.push(other),
+                    }
+                }
+                Plan::All { scalars, rest }
+            }
+        }
+    }
+}
+
+/// Orders the tables of an EXISTS and hands each conjunct of its filter to the first step that can test it.
+fn plan_join(schema: &Schema, exists: &Exists<u16, SlotColumn, Option<Value>>) -> Join {
+    let mut open = Vec::new();
+    collect_conjuncts(&exists.filter, &mut open);
+    let mut bound = vec![0_u8];
+    let filters = take_bound(&mut open, &bound);
+    let mut waiting: Vec<(u8, usize)> =
+        exists.from.iter().zip(1_u8..).map(|(table, slot)| (slot, usize::from(*table))).collect();
+    let mut steps = Vec::new();
+    while !waiting.is_empty() {
+        let best = (0..waiting.len())
+            .max_by_key(|index| {
+                let (slot, table) = waiting[*index];
+                let worth = best_lookup(schema, &open, &bound, (slot, table)).map_or(0, |(worth, _)| worth);
+                (worth, Reverse(slot))
+            })
+            .expect("a table is waiting");
+        let (slot, table) = waiting.remove(best);
+        let lookup = best_lookup(schema, &open, &bound, (slot, table)).map(|(_, lookup)| lookup);
+        bound.push(slot);
+        let filters = take_bound(&mut open, &bound);
+        steps.push(Step { slot, table, lookup, filters });
+    }
+    Join { filters, steps }
+}
+
+/// The terms of the AND that `expr` is, or `expr` itself: under three-valued logic an AND is true if all its terms are.
+fn collect_conjuncts(expr: &SchemaExpr, conjuncts: &mut Vec<SchemaExpr>) {
+    match expr {
+        Expr::And(items) => items.iter().for_each(|item| collect_conjuncts(item, conjuncts)),
+        other => conjuncts.push(other.clone()),
+    }
+}
+
+fn is_bound(expr: &SchemaExpr, bound: &[u8]) -> bool {
+    let mut is_bound = true;
+    expr.visit_columns(&mut |column| is_bound &= bound.contains(&column.slot));
+    is_bound
+}
+
+/// Moves the conjuncts that read bound slots only out of `open`.
+fn take_bound(open: &mut Vec<SchemaExpr>, bound: &[u8]) -> Vec<SchemaExpr> {
+    let (taken, left) = open.drain(..).partition(|conjunct| is_bound(conjunct, bound));
+    *open = left;
+    taken
+}
+
+/// The most selective equality that finds rows of a table from what is bound, and how selective it is thought to be:
+/// by `id` first, then by something of the author or of another row, then by a constant.
+fn best_lookup(schema: &Schema, open: &[SchemaExpr], bound: &[u8], (slot, table): (u8, usize)) -> Option<(u8, Lookup)> {
+    let mut best: Option<(u8, Lookup)> = None;
+    for conjunct in open {
+        let Expr::Compare { op: Comparison::Equal, left, right } = conjunct else { continue };
+        for (side, other) in [(left, right), (right, left)] {
+            let Expr::Column(SlotColumn { slot: at, column }) = **side else { continue };
+            if at != slot || !is_bound(other, bound) {
+                continue;
+            }
+            let column = usize::from(column);
+            let worth = match **other {
+                _ if schema.tables[table].id_column == column => 3,
+                Expr::Literal(_) => 1,
+                _ => 2,
+            };
+            if best.as_ref().is_none_or(|(best, _)| *best < worth) {
+                best = Some((worth, Lookup { column, value: (**other).clone() }));
+            }
+        }
+    }
+    best
+}
