@@ -5,8 +5,9 @@
 //! the cost only, never which rows are found.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
-use crate::{Comparison, Condition, Exists, Expr, Schema, SchemaCondition, SchemaExpr, SlotColumn, Value};
+use crate::{Comparison, Condition, Exists, Expr, LogicalType, Schema, SchemaCondition, SchemaExpr, SlotColumn, Value};
 
 /// Most clauses of a policy in disjunctive form, where each OR under AND multiplies them: the ways of being true, before
 /// rows are counted.
@@ -45,8 +46,8 @@ pub(crate) struct Step {
     pub(crate) slot: u8,
     /// Index into `Schema::tables`.
     pub(crate) table: usize,
-    /// The column by which rows are found; without one, all rows of the table are read.
-    pub(crate) lookup: Option<Lookup>,
+    /// The columns by which rows are found, ascending; `id` stands alone. Without one, all rows of the table are read.
+    pub(crate) lookups: Vec<Lookup>,
     /// Conjuncts of the filter whose rows are bound from here on.
     pub(crate) filters: Vec<SchemaExpr>,
 }
@@ -125,15 +126,15 @@ fn plan_join(schema: &Schema, exists: &Exists<u16, SlotColumn, Option<Value>>) -
         let best = (0..waiting.len())
             .max_by_key(|index| {
                 let (slot, table) = waiting[*index];
-                let worth = best_lookup(schema, &open, &bound, (slot, table)).map_or(0, |(worth, _)| worth);
+                let (worth, _) = find_lookups(schema, &open, &bound, (slot, table));
                 (worth, Reverse(slot))
             })
             .expect("a table is waiting");
         let (slot, table) = waiting.remove(best);
-        let lookup = best_lookup(schema, &open, &bound, (slot, table)).map(|(_, lookup)| lookup);
+        let (_, lookups) = find_lookups(schema, &open, &bound, (slot, table));
         bound.push(slot);
         let filters = take_bound(&mut open, &bound);
-        steps.push(Step { slot, table, lookup, filters });
+        steps.push(Step { slot, table, lookups, filters });
     }
     Join { filters, steps }
 }
@@ -159,27 +160,71 @@ fn take_bound(open: &mut Vec<SchemaExpr>, bound: &[u8]) -> Vec<SchemaExpr> {
     taken
 }
 
-/// The most selective equality that finds rows of a table from what is bound, and how selective it is thought to be:
+/// The equalities that find rows of a table from what is bound, and how selective the best of them is thought to be:
 /// by `id` first, then by something of the author or of another row, then by a constant.
-fn best_lookup(schema: &Schema, open: &[SchemaExpr], bound: &[u8], (slot, table): (u8, usize)) -> Option<(u8, Lookup)> {
-    let mut best: Option<(u8, Lookup)> = None;
+fn find_lookups(schema: &Schema, open: &[SchemaExpr], bound: &[u8], (slot, table): (u8, usize)) -> (u8, Vec<Lookup>) {
+    let (mut best, mut lookups): (u8, Vec<Lookup>) = (0, Vec::new());
     for conjunct in open {
         let Expr::Compare { op: Comparison::Equal, left, right } = conjunct else { continue };
         for (side, other) in [(left, right), (right, left)] {
             let Expr::Column(SlotColumn { slot: at, column }) = **side else { continue };
-            if at != slot || !is_bound(other, bound) {
+            let column = usize::from(column);
+            if at != slot || !is_bound(other, bound) || !is_exact(schema, table, column, other) {
                 continue;
             }
-            let column = usize::from(column);
-            let worth = match **other {
-                _ if schema.tables[table].id_column == column => 3,
-                Expr::Literal(_) => 1,
-                _ => 2,
-            };
-            if best.as_ref().is_none_or(|(best, _)| *best < worth) {
-                best = Some((worth, Lookup { column, value: (**other).clone() }));
+            let lookup = Lookup { column, value: (**other).clone() };
+            if schema.tables[table].id_column == column {
+                return (3, vec![lookup]);
+            }
+            best = best.max(if matches!(**other, Expr::Literal(_)) { 1 } else { 2 });
+            if lookups.iter().all(|known| known.column != column) {
+                lookups.push(lookup);
             }
         }
     }
-    best
+    lookups.sort_by_key(|lookup| lookup.column);
+    (best, lookups)
+}
+
+/// Whether at most one value of a column can equal what is compared with it. Several exact numbers equal one binary
+/// number, so what may be binary finds no rows of an exact column, but for INTEGER, which is exact in binary as well.
+fn is_exact(schema: &Schema, table: usize, column: usize, other: &SchemaExpr) -> bool {
+    match (schema.tables[table].columns[column].logical_type, other) {
+        (LogicalType::BigInt | LogicalType::Numeric { .. }, Expr::Literal(Some(value))) => {
+            !matches!(value, Value::Double(_))
+        }
+        (LogicalType::BigInt | LogicalType::Numeric { .. }, _) => false,
+        _ => true,
+    }
+}
+
+impl Schema {
+    /// Returns the sets of columns by which policies find rows, by table; columns ascending, never `id`.
+    ///
+    /// An index over each of them answers [`Rows::matching`](crate::Rows::matching) without reading other rows.
+    pub fn lookups(&self) -> BTreeSet<(usize, Vec<usize>)> {
+        let of_tables = self.tables.iter().flat_map(|table| &table.policies);
+        let mut found = BTreeSet::new();
+        for policy in of_tables.chain(&self.schema_policies).chain(&self.peer_policies) {
+            policy.plan.collect_lookups(self, &mut found);
+        }
+        found
+    }
+}
+
+impl Plan {
+    fn collect_lookups(&self, schema: &Schema, found: &mut BTreeSet<(usize, Vec<usize>)>) {
+        match self {
+            Plan::All { rest, .. } => rest.iter().for_each(|below| below.collect_lookups(schema, found)),
+            Plan::Any(plans) => plans.iter().for_each(|below| below.collect_lookups(schema, found)),
+            Plan::Join(join) => {
+                for step in &join.steps {
+                    let columns: Vec<usize> = step.lookups.iter().map(|lookup| lookup.column).collect();
+                    if !columns.is_empty() && columns != [schema.tables[step.table].id_column] {
+                        found.insert((step.table, columns));
+                    }
+                }
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@
 //! [`Rows`] to say.
 //!
 //! Cost: [`is_permitted`] is linear in the policies, times for each EXISTS the candidates read until the first match: for
-//! tables found by an equality on a column the rows with that value, for others all rows, multiplied along the FROM.
+//! tables found by equalities the rows with those values, for others all rows, multiplied along the FROM.
 //! [`visit_alternatives`] adds the number of alternatives visited, a product over the EXISTS of one clause.
 
 use std::ops::ControlFlow;
@@ -22,16 +22,15 @@ pub trait Rows {
     /// Why rows cannot be read.
     type Error;
 
-    /// Finds the rows of a table that hold `value` in `column`; may return others as well, which are then skipped.
+    /// Finds the rows of a table that hold all these values; may return others as well, which are then skipped.
     ///
     /// * `table` - index into [`Schema::tables`].
-    /// * `column` - a guard column, or `id`; index into the table's columns.
-    /// * `value` - of the column's type.
+    /// * `equal` - columns of the table, ascending, each with a value of its type: `id` alone, or guard columns that
+    ///   are one of [`Schema::lookups`].
     fn matching(
         &self,
         table: usize,
-        column: usize,
-        value: &Value,
+        equal: &[(usize, Value)],
     ) -> impl Iterator<Item = Result<FoundRow<Self::Handle>, Self::Error>>;
 
     /// Reads all rows of a table.
@@ -128,6 +127,16 @@ type Found<'f, R> = dyn FnMut(&mut Gathered<<R as Rows>::Handle>) -> Result<Cont
 
 /// The rows bound so far, by slot.
 type Bound = Vec<Vec<Option<Value>>>;
+
+/// What the rows of a step hold in the columns by which they are found.
+enum Keys {
+    /// No row can match.
+    Nothing,
+    /// Exactly these.
+    Values(Vec<(usize, Value)>),
+    /// Rows cannot be found by columns: all are read.
+    Several,
+}
 
 struct Judge<'j, R> {
     schema: &'j Schema,
@@ -238,17 +247,16 @@ impl<R: Rows> Judge<'_, R> {
             gathered.pop();
             flow
         };
-        match self.key(step, bound) {
-            ColumnKey::Nothing => {}
-            ColumnKey::Value(value) => {
-                let column = step.lookup.as_ref().map_or(0, |lookup| lookup.column);
-                for row in self.rows.matching(step.table, column, &value) {
+        match self.keys(step, bound) {
+            Keys::Nothing => {}
+            Keys::Values(equal) => {
+                for row in self.rows.matching(step.table, &equal) {
                     if visit_row(bound, row)?.is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
                 }
             }
-            ColumnKey::Several => {
+            Keys::Several => {
                 for row in self.rows.all(step.table) {
                     if visit_row(bound, row)?.is_break() {
                         return Ok(ControlFlow::Break(()));
@@ -259,15 +267,23 @@ impl<R: Rows> Judge<'_, R> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// What the column by which a step finds its rows must hold.
-    fn key(&self, step: &Step, bound: &Bound) -> ColumnKey {
-        let Some(lookup) = &step.lookup else { return ColumnKey::Several };
-        let logical_type = self.schema.tables[step.table].columns[lookup.column].logical_type;
-        match self.with_env(bound, |env| eval(&lookup.value, env)) {
-            Ok(Some(value)) => column_key(logical_type, value),
-            // NULL equals nothing, and what cannot be evaluated is not true.
-            Ok(None) | Err(_) => ColumnKey::Nothing,
+    /// What the columns by which a step finds its rows must hold.
+    fn keys(&self, step: &Step, bound: &Bound) -> Keys {
+        let mut equal = Vec::with_capacity(step.lookups.len());
+        for lookup in &step.lookups {
+            let logical_type = self.schema.tables[step.table].columns[lookup.column].logical_type;
+            let key = match self.with_env(bound, |env| eval(&lookup.value, env)) {
+                Ok(Some(value)) => column_key(logical_type, value),
+                // NULL equals nothing, and what cannot be evaluated is not true.
+                Ok(None) | Err(_) => ColumnKey::Nothing,
+            };
+            match key {
+                ColumnKey::Nothing => return Keys::Nothing,
+                ColumnKey::Several => return Keys::Several,
+                ColumnKey::Value(value) => equal.push((lookup.column, value)),
+            }
         }
+        if equal.is_empty() { Keys::Several } else { Keys::Values(equal) }
     }
 
     fn with_env<T>(&self, bound: &[Vec<Option<Value>>], evaluate: impl FnOnce(Env<'_>) -> T) -> T {
