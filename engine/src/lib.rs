@@ -8,6 +8,10 @@
 //! A room imports rooms of lower rank only.
 //!
 //! ```text
+//!  7 replica      binds the rooms over a store; the one type that net and adapters hold
+//!  6 cotx         whether a co-transaction stands: admission
+//!  5 relation     tables as CRDTs: payloads, rows, columns, what they are at a version
+//!  4 crdt         merging values: the last-writer-wins register
 //!  3 causality    before, after, concurrent; minimal cover; meet; the difference of two versions
 //!  2 log          entries: encode, hash, sign, check, append, park, iterate
 //!  1 identity     keys, signatures, proof types
@@ -16,6 +20,8 @@
 //! ```
 
 pub mod codec;
+pub mod cotx;
+pub mod crdt;
 pub mod fault;
 pub mod hash;
 pub mod limits;
@@ -23,6 +29,8 @@ pub mod limits;
 pub mod identity;
 
 pub mod log;
+pub mod relation;
+pub mod replica;
 
 pub mod causality;
 

@@ -8,6 +8,9 @@
 /// Largest payload of an entry, in bytes: what a replica is willing to hold in memory at once for one entry.
 pub const PAYLOAD_BYTES_MAX: u32 = 16 << 20;
 
+/// Most operations of an entry: an index of one fits 20 bits, so that a store packs two of them into one number.
+pub const OPERATIONS_MAX: u32 = 1 << 20;
+
 /// Most parents of an entry. More heads than that are merged stepwise, so headers stay small.
 pub const PARENTS_MAX: usize = 32;
 
@@ -48,6 +51,18 @@ pub const REFUSED_COUNT_MAX: u64 = 1 << 16;
 const _: () = assert!(PARKED_AUTHOR_COUNT_MAX <= PARKED_COUNT_MAX && PARKED_AUTHOR_BYTES_MAX <= PARKED_BYTES_MAX);
 const _: () =
     assert!(PAYLOAD_BYTES_MAX as u64 + HEADER_BYTES_MAX as u64 <= PARKED_AUTHOR_BYTES_MAX, "any entry can be parked");
+
+// ---- This replica: relation ----------------------------------------------------------------------------------------
+
+/// Most payload heads (dictionaries) kept decoded in memory.
+pub const HEAD_CACHE_COUNT_MAX: usize = 64;
+
+/// Most bytes of them.
+pub const HEAD_CACHE_BYTES_MAX: usize = 8 << 20;
+
+/// Largest payload whose operations are all held decoded while it is judged; of larger ones one at a time. A cell of
+/// one byte takes some 32 in memory.
+pub const ACTS_HELD_BYTES_MAX: usize = 512 << 10;
 
 // ---- This replica: causality -------------------------------------------------------------------------------------
 

@@ -42,6 +42,9 @@ pub trait LogStore {
     /// Returns a whole payload.
     fn payload(&self, pos: Pos) -> Result<Vec<u8>, StoreError>;
 
+    /// Returns the first bytes of a payload: its first segment, whole if it has no other.
+    fn payload_start(&self, pos: Pos) -> Result<Vec<u8>, StoreError>;
+
     /// Returns `count` bytes of a payload from `offset`, reading only the segments that hold them.
     fn payload_slice(&self, pos: Pos, offset: u32, count: u32) -> Result<Vec<u8>, StoreError>;
 

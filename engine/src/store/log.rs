@@ -42,6 +42,10 @@ impl LogStore for Sqlite {
         payload::payload(self, pos)
     }
 
+    fn payload_start(&self, pos: Pos) -> Result<Vec<u8>, StoreError> {
+        payload::payload_start(self, pos)
+    }
+
     fn payload_slice(&self, pos: Pos, offset: u32, count: u32) -> Result<Vec<u8>, StoreError> {
         payload::payload_slice(self, pos, offset, count)
     }

@@ -25,6 +25,15 @@ pub(super) fn payload(store: &Sqlite, pos: Pos) -> Result<Vec<u8>, StoreError> {
     payload_slice(store, pos, 0, count.ok_or_else(|| short(pos))?)
 }
 
+pub(super) fn payload_start(store: &Sqlite, pos: Pos) -> Result<Vec<u8>, StoreError> {
+    let mut start = Vec::new();
+    read_segment(store, pos, 0, |stored| {
+        start.extend_from_slice(stored);
+        Some(())
+    })?;
+    Ok(start)
+}
+
 pub(super) fn payload_slice(store: &Sqlite, pos: Pos, offset: u32, count: u32) -> Result<Vec<u8>, StoreError> {
     let end = offset.checked_add(count).filter(|end| *end <= PAYLOAD_BYTES_MAX).ok_or_else(|| short(pos))?;
     let mut bytes = Vec::with_capacity(count as usize);

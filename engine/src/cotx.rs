@@ -1,0 +1,13 @@
+//! Whether a co-transaction stands. Admission for now: judged in its own past, for ever. Verdicts are to come.
+//!
+//! Spec: docs/design/semantics.md sections 3 and 4; docs/spec/admission.md.
+
+mod effects;
+mod judge;
+mod keys;
+mod permission;
+mod refusal;
+mod rules;
+
+pub use judge::{Judge, JudgeError, Source};
+pub use refusal::{Place, Reason, Refusal};

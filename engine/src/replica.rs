@@ -1,0 +1,220 @@
+//! A replica of one space: the log, what it means, and the store under both. The one type that net and adapters hold.
+//!
+//! Synchronous and single-threaded; everything that arrives is judged, kept and merged in the write transaction that
+//! stores it, so a replica is whole after a crash at any instant. What local tables show is the caller's to track: work
+//! is imported *on* a version, and batches lead *from* one version to a later one.
+//!
+//! Spec: docs/spec/relation.md, docs/spec/admission.md.
+
+mod error;
+mod types;
+
+use std::cell::RefCell;
+
+use treaty_schema::Schema;
+
+use crate::causality::{Index, Version};
+use crate::hash::SpaceId;
+use crate::identity::{Identity, Keypair};
+use crate::log::Entry;
+use crate::relation::{HeadCache, Layout, RowId};
+use crate::store::Sqlite;
+
+pub use error::ReplicaError;
+pub use types::{
+    Batch, GenesisDraft, ImportOutcome, IngestOutcome, LocalOperation, LocalRow, LocalTransaction, LocalWork, LogItem,
+    LogOperation, LogPage, Note, RowChange, RowImage, TransactionName, Verb, Withheld,
+};
+
+/// A replica of one space.
+pub struct Replica {
+    store: Sqlite,
+    index: Index,
+    layout: Layout,
+    heads: RefCell<HeadCache>,
+}
+
+impl Replica {
+    /// Begins a new space in an empty store.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Schema`] if the patch makes no valid schema; [`ReplicaError::Refused`] if a row breaks it;
+    /// [`ReplicaError::NotEmpty`]; [`ReplicaError::Store`]. Nothing is kept then.
+    pub fn create(
+        store: Sqlite,
+        founder: &Keypair,
+        draft: GenesisDraft,
+        time_ms: u64,
+    ) -> Result<Replica, ReplicaError> {
+        let _ = (store, founder, draft, time_ms);
+        Err(ReplicaError::NotEmpty)
+    }
+
+    /// Joins a space: an empty store, and the genesis entry that a peer sent.
+    ///
+    /// * `expected` - the space as the ticket names it.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Refused`] if the entry is not that space's genesis, or not a valid one;
+    /// [`ReplicaError::NotEmpty`]; [`ReplicaError::Store`]. Nothing is kept then.
+    pub fn join(store: Sqlite, genesis: Entry, expected: SpaceId) -> Result<Replica, ReplicaError> {
+        let _ = (store, genesis, expected);
+        Err(ReplicaError::NotEmpty)
+    }
+
+    /// Opens the replica that a store holds; none if the store is empty.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`], [`ReplicaError::Schema`] if the store is damaged.
+    pub fn open(store: Sqlite) -> Result<Option<Replica>, ReplicaError> {
+        let _ = store;
+        Ok(None)
+    }
+
+    /// Returns the space.
+    pub fn space(&self) -> SpaceId {
+        self.index.space().unwrap_or(SpaceId::NONE)
+    }
+
+    /// Returns the schema in force.
+    pub fn schema(&self) -> &Schema {
+        self.layout.schema()
+    }
+
+    /// Returns the version of everything held.
+    pub fn frontier(&self) -> Version {
+        self.index.version()
+    }
+
+    /// Returns how many entries are held.
+    pub fn entry_count(&self) -> u64 {
+        self.index.entry_count()
+    }
+
+    /// The causality index, for whoever reconciles with peers.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// The store, for reading.
+    pub fn store(&self) -> &Sqlite {
+        &self.store
+    }
+
+    /// Judges local co-transactions, signs those that stand into as few entries as hold them, on top of the version that
+    /// they were written on, and keeps these together with the note, in one write transaction.
+    ///
+    /// Each is judged in order, after those before it that stand; one that is refused takes only those with it that
+    /// need it. Nothing is written for nothing but refusals, except the note.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Version`] if `work.on` is not held; [`ReplicaError::Store`]. Nothing is kept then, nor the note.
+    pub fn import(&mut self, author: &Keypair, work: LocalWork<'_>) -> Result<ImportOutcome, ReplicaError> {
+        let _ = (author, work);
+        Err(ReplicaError::NotEmpty)
+    }
+
+    /// Judges and keeps entries from elsewhere, in any order, and the parked ones that wait for them.
+    ///
+    /// Idempotent. Kept in write transactions of bounded size, each whole: a failure keeps the earlier ones.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`]. Refused entries are no error.
+    pub fn ingest(&mut self, entries: Vec<Entry>) -> Result<IngestOutcome, ReplicaError> {
+        let _ = entries;
+        Err(ReplicaError::NotEmpty)
+    }
+
+    /// Returns the next changes for tables that show `from`, on their way to everything held.
+    ///
+    /// The batch ends between two entries, after the first that brings it to `rows_max` rows; entries are taken in an
+    /// order that extends causality. Besides rows written it holds rows whose id, references or withholding changed.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Version`] if `from` is not held; [`ReplicaError::Store`].
+    pub fn next_batch(&self, from: &Version, rows_max: usize) -> Result<Batch, ReplicaError> {
+        let _ = (from, rows_max);
+        Err(ReplicaError::NotEmpty)
+    }
+
+    /// Returns the live row shown under an id at a version.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Version`], [`ReplicaError::Store`].
+    pub fn row_at(&self, table: usize, id: RowId, at: &Version) -> Result<Option<RowImage>, ReplicaError> {
+        let _ = (table, id, at);
+        Err(ReplicaError::NotEmpty)
+    }
+
+    /// Calls `visit` with every live row of a table at a version, by the id that its insert gave it, and the id shown.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Version`], [`ReplicaError::Store`]; whatever `visit` answers.
+    pub fn rows_at<E: From<ReplicaError>>(
+        &self,
+        table: usize,
+        at: &Version,
+        visit: &mut dyn FnMut(RowId, RowImage) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let _ = (table, at, visit);
+        Err(ReplicaError::NotEmpty.into())
+    }
+
+    /// Returns the digest of the current state: equal on replicas that hold the same entries, however they got them.
+    ///
+    /// Reads all rows; memory does not grow with them.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn digest(&self) -> Result<[u8; 32], ReplicaError> {
+        Err(ReplicaError::NotEmpty)
+    }
+
+    /// Returns entries with their operations decoded, newest first (by height, then id, descending).
+    ///
+    /// * `before` - the [`LogPage::next`] of the page before; none for the first.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Version`] if `before` is not held; [`ReplicaError::Store`].
+    pub fn log(&self, before: Option<&LogPage>, entries_max: usize) -> Result<LogPage, ReplicaError> {
+        let _ = (before, entries_max);
+        Err(ReplicaError::NotEmpty)
+    }
+
+    /// Whether a peer may sync this space: a `treaty_peers` policy is true for it on the current state.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn may_sync(&self, peer: &Identity) -> Result<bool, ReplicaError> {
+        let _ = peer;
+        Err(ReplicaError::NotEmpty)
+    }
+
+    /// Returns what a former peer is still sent: the version that holds the deletes that ended its access, with their
+    /// pasts; none if it never had any.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn farewell(&self, peer: &Identity) -> Result<Option<Version>, ReplicaError> {
+        let _ = peer;
+        Err(ReplicaError::NotEmpty)
+    }
+
+    /// Returns the note under a key.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn note(&self, key: &str) -> Result<Option<Vec<u8>>, ReplicaError> {
+        Ok(self.store.note(key)?)
+    }
+
+    /// Keeps a note on its own.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn set_note(&mut self, note: Note<'_>) -> Result<(), ReplicaError> {
+        let tx = self.store.begin()?;
+        tx.set_note(note.key, note.bytes)?;
+        Ok(tx.commit()?)
+    }
+}
