@@ -118,6 +118,9 @@ impl Index {
     /// [`PlaceError`]. All but `MissingParent`, `Kept`, `Full` and `Store` are for ever: the entry is wrong.
     pub fn place(&self, store: &impl ClockStore, header: &SignedHeader) -> Result<Placement, PlaceError> {
         self.check_space(header)?;
+        if self.position_of(store, header.id())?.is_some() {
+            return Err(PlaceError::Kept);
+        }
         let parents = self.parents_of(store, header)?;
         let clocks =
             parents.iter().map(|parent| self.clock(store, parent.pos)).collect::<Result<Vec<_>, StoreError>>()?;
@@ -186,8 +189,7 @@ impl Index {
             (Some(expected), _) if header.space_id() != expected => {
                 Err(PlaceError::OtherSpace { expected, found: header.space_id() })
             }
-            (Some(_), Kind::Genesis) => Err(PlaceError::Kept),
-            (Some(_), Kind::Data) => Ok(()),
+            (Some(_), _) => Ok(()),
         }
     }
 

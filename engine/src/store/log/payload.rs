@@ -38,7 +38,7 @@ pub(super) fn payload_slice(store: &Sqlite, pos: Pos, offset: u32, count: u32) -
     let end = offset.checked_add(count).filter(|end| *end <= PAYLOAD_BYTES_MAX).ok_or_else(|| short(pos))?;
     let mut bytes = Vec::with_capacity(count as usize);
     let mut next = offset;
-    loop {
+    while next < end {
         let segment = next / SEGMENT_BYTES;
         let start = segment * SEGMENT_BYTES;
         let (from, to) = ((next - start) as usize, (end - start).min(SEGMENT_BYTES) as usize);
@@ -47,10 +47,8 @@ pub(super) fn payload_slice(store: &Sqlite, pos: Pos, offset: u32, count: u32) -
             part.map(|part| bytes.extend_from_slice(part))
         })?;
         next = start + SEGMENT_BYTES;
-        if next >= end {
-            return Ok(bytes);
-        }
     }
+    Ok(bytes)
 }
 
 /// Hands the bytes of a segment to `take`, which answers nothing if they are too short for it.

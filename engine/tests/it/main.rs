@@ -1,0 +1,12 @@
+//! Tests of the engine's rooms together, against the oracles of `treaty-testkit`.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
+mod causality;
+mod entry_format;
+mod failing_store;
+mod log;
+mod parking;
+mod signature;
+mod store_file;
+mod vectors;
