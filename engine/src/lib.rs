@@ -10,6 +10,7 @@
 //! ```text
 //!  7 replica      binds the rooms over a store; the one type that net and adapters hold
 //!  6 cotx         whether a co-transaction stands: admission
+//!    sync         one peer's protocol as a state machine without I/O
 //!  5 relation     tables as CRDTs: payloads, rows, columns, what they are at a version
 //!  4 crdt         merging values: the last-writer-wins register
 //!  3 causality    before, after, concurrent; minimal cover; meet; the difference of two versions
@@ -33,5 +34,7 @@ pub mod relation;
 pub mod replica;
 
 pub mod causality;
+
+pub mod sync;
 
 pub mod store;

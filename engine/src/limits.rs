@@ -100,3 +100,68 @@ pub const STORE_WAL_PAGES: i64 = 4096;
 
 /// Prepared statements kept per connection.
 pub const STORE_STATEMENTS_MAX: usize = 256;
+
+// ---- This replica: sync ------------------------------------------------------------------------------------------
+
+/// The version of the sync protocol that this program speaks.
+pub const SYNC_PROTOCOL_VERSION: u8 = 1;
+
+/// Largest frame (type and body), in bytes: what a peer can make us buffer before we can judge it.
+pub const FRAME_BYTES_MAX: usize = 256 << 10;
+
+/// Largest payload that travels with its header, in bytes; larger ones are asked for by those who lack them.
+pub const INLINE_PAYLOAD_BYTES_MAX: usize = 4096;
+
+/// Most entries in a frame.
+pub const ENTRIES_PER_FRAME_MAX: usize = 512;
+
+/// Bytes of entries from which this side begins another frame, so that frames interleave.
+pub const ENTRIES_FRAME_BYTES_TARGET: usize = 64 << 10;
+
+/// Most ids in a list of heads, or of missing entries. Wider frontiers are announced in part.
+pub const HEADS_PER_FRAME_MAX: usize = 256;
+
+/// Most prefixes of a locator: 4 KiB.
+pub const LOCATOR_PREFIXES_MAX: usize = 512;
+
+/// Most payloads asked for by one frame.
+pub const WANTS_PER_FRAME_MAX: usize = 256;
+
+/// Most payloads asked for and not yet delivered, per session.
+pub const WANTS_OPEN_MAX: usize = 1024;
+
+/// Bytes of payloads asked for and not yet delivered, per session; a single larger payload is asked for alone.
+pub const WANT_BYTES_WINDOW: u64 = 4 << 20;
+
+/// Most bytes of a payload in one frame.
+pub const PAYLOAD_CHUNK_BYTES_MAX: usize = 64 << 10;
+
+/// Entries that a peer may send before it is granted more.
+pub const CREDIT_ENTRIES: u32 = 1024;
+
+/// Bytes of entries that a peer may send before it is granted more.
+pub const CREDIT_BYTES: u32 = 1 << 20;
+
+/// Most credit, of either kind, that a peer may pile up.
+pub const CREDIT_GRANTED_MAX: u32 = 1 << 30;
+
+/// Longest text of a BYE, in bytes.
+pub const BYE_TEXT_BYTES_MAX: usize = 200;
+
+/// Most entries with unknown parents that a session drops before the peer counts as faulty: everything that can be on
+/// its way when the peer learns that it was mistaken about what we hold.
+pub const UNKNOWN_PARENT_COUNT_MAX: u64 = CREDIT_ENTRIES as u64 * 2;
+
+/// Most entries refused on their merits, or building on such, before a session ends: honest peers hold none.
+pub const REFUSED_PER_SESSION_MAX: usize = 256;
+
+/// Milliseconds without a byte from a peer that owes us something before the session ends.
+pub const STALL_MS: u64 = 30_000;
+
+const _: () =
+    assert!(ENTRIES_FRAME_BYTES_TARGET + HEADER_BYTES_MAX + INLINE_PAYLOAD_BYTES_MAX + 128 <= FRAME_BYTES_MAX);
+const _: () = assert!(PAYLOAD_CHUNK_BYTES_MAX + 64 <= FRAME_BYTES_MAX, "a chunk fits a frame");
+const _: () = assert!(WANTS_PER_FRAME_MAX * 32 + 64 <= FRAME_BYTES_MAX && WANTS_PER_FRAME_MAX <= WANTS_OPEN_MAX);
+const _: () = assert!(HEADS_PER_FRAME_MAX * 32 + 64 <= FRAME_BYTES_MAX);
+const _: () =
+    assert!(CREDIT_BYTES as usize >= 4 * ENTRIES_FRAME_BYTES_TARGET, "one item fits, and a pipeline of frames");

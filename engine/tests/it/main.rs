@@ -9,4 +9,5 @@ mod log;
 mod parking;
 mod signature;
 mod store_file;
+mod sync;
 mod vectors;

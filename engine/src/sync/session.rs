@@ -1,0 +1,710 @@
+//! One peer's session: the whole protocol as a state machine without I/O.
+//!
+//! The caller feeds bytes ([`Session::receive`]), takes verified entries for ingestion ([`Session::take_entries`], then
+//! [`Session::settle`]), and pulls bytes to be written ([`Session::output`]) when there is room for them. What the peer
+//! does wrong never is an error here: it closes the session, with a BYE and an event. Sessions keep nothing between
+//! connections; what was received is in the log, and a new session goes on from there.
+//!
+//! Both sides are equal, but the dialling side speaks first, so that a listener says nothing to those it refuses.
+//! Spec: docs/spec/sync.md.
+
+use std::collections::VecDeque;
+
+use crate::causality::{Past, Version};
+use crate::fault::StoreError;
+use crate::hash::{EntryId, SpaceId};
+use crate::limits::{
+    BYE_TEXT_BYTES_MAX, CREDIT_ENTRIES, HEADS_PER_FRAME_MAX, REFUSED_PER_SESSION_MAX, STALL_MS,
+    UNKNOWN_PARENT_COUNT_MAX,
+};
+use crate::log::Entry;
+use crate::sync::frame::{Bye, ByeCode, EntryItem, Frame, FrameError, FrameReader, Heads, Hello};
+use crate::sync::locator::{locator, read_locator};
+use crate::sync::receiving::{Arrival, ReceiveFault, ReceivedCounts, Receiving};
+use crate::sync::sending::{Sending, TooMuch};
+use crate::sync::view::View;
+
+/// Who opened the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// This side; it speaks first.
+    Dialler,
+    /// The other side.
+    Listener,
+}
+
+/// What a peer may do, as this replica's state says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everything is served and received.
+    Full,
+    /// Nothing is served yet, everything received: this replica joins from that peer, or is not far enough to know it.
+    ReceiveOnly,
+    /// The peer was admitted once. It is sent what ended that, with its past, and nothing is received.
+    Farewell {
+        /// What is sent.
+        offer: Version,
+        /// What the peer is told in the end.
+        text: String,
+    },
+    /// Nothing.
+    Refused {
+        /// What the peer is told.
+        text: String,
+    },
+}
+
+/// What a session reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionEvent {
+    /// The peer has said HELLO for this space.
+    Opened,
+    /// Everything that the peer announced is in the log.
+    InStep,
+    /// Entries of the peer were refused on their merits.
+    EntriesRefused(Vec<EntryId>),
+    /// The session is over.
+    Closed {
+        /// Why.
+        bye: Bye,
+        /// Whether the peer closed it.
+        is_by_peer: bool,
+    },
+}
+
+/// How far two replicas are from each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Distance {
+    /// Entries here that the peer has not said it holds.
+    pub peer_lacks: u64,
+    /// Whether the peer has named entries that are not here.
+    pub lacks_some: bool,
+}
+
+/// The state of a session with one peer.
+#[derive(Debug)]
+pub struct Session {
+    space: SpaceId,
+    role: Role,
+    access: Access,
+    /// What may be sent under [`Access::Farewell`].
+    farewell: Past,
+    phase: Phase,
+    reader: FrameReader,
+    control: VecDeque<Frame>,
+    events: Vec<SessionEvent>,
+    sending: Sending,
+    receiving: Receiving,
+    /// What this side named last.
+    announced: Vec<EntryId>,
+    /// Answers to what this side named that have not come yet.
+    answers_due: u32,
+    /// Whether the peer takes entries.
+    is_peer_willing: bool,
+    /// Whether `sending` knows enough of what the peer holds to begin.
+    has_baseline: bool,
+    /// How often the peer is to be told that all has been sent.
+    dones_due: u32,
+    is_restarted: bool,
+    peer_heads: Heads,
+    pull: Pull,
+    /// Whether the peer has been told that parents are missing, which happens once at most.
+    is_missing_told: bool,
+    are_heads_due: bool,
+    settled_since_heads: u32,
+    owed_since_ms: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    AwaitingHello,
+    Running,
+    Closed,
+}
+
+/// What this side has asked the peer for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pull {
+    Idle,
+    /// A stream was asked for; so many DONEs have not come.
+    Requested(u32),
+    /// DONE has come; what came before it is not settled yet.
+    Ending,
+}
+
+/// Why a session cannot go on. Store errors go to the caller, everything else to the peer.
+enum Stop {
+    Bye(Bye),
+    Store(StoreError),
+}
+
+impl Session {
+    /// Starts a session about `space` with a peer that has proven its identity.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn open(space: SpaceId, role: Role, access: Access, view: &dyn View) -> Result<Session, StoreError> {
+        let mut session = Session {
+            space,
+            role,
+            access: Access::ReceiveOnly,
+            farewell: Past::EMPTY,
+            phase: Phase::AwaitingHello,
+            reader: FrameReader::default(),
+            control: VecDeque::new(),
+            events: Vec::new(),
+            sending: Sending::new(),
+            receiving: Receiving::new(space),
+            announced: Vec::new(),
+            answers_due: 0,
+            is_peer_willing: false,
+            has_baseline: false,
+            dones_due: 0,
+            is_restarted: false,
+            peer_heads: Heads { ids: Vec::new(), is_partial: false },
+            pull: Pull::Idle,
+            is_missing_told: false,
+            are_heads_due: false,
+            settled_since_heads: 0,
+            owed_since_ms: None,
+        };
+        session.enter(access, view)?;
+        if role == Role::Dialler && session.phase != Phase::Closed {
+            session.say_hello(view);
+        }
+        Ok(session)
+    }
+
+    /// Takes bytes from the peer.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read; the session is then of no more use.
+    pub fn receive(&mut self, bytes: &[u8], now_ms: u64, view: &dyn View) -> Result<(), StoreError> {
+        if self.phase == Phase::Closed {
+            return Ok(());
+        }
+        self.owed_since_ms = self.owed_since_ms.map(|_| now_ms);
+        self.reader.push(bytes);
+        while self.phase != Phase::Closed {
+            let taken = match self.reader.next_frame() {
+                Ok(None) => return Ok(()),
+                Ok(Some(frame)) => self.take_frame(frame, view),
+                Err(error) => Err(Stop::from(error)),
+            };
+            match taken {
+                Ok(()) => {}
+                Err(Stop::Bye(bye)) => self.close(bye),
+                Err(Stop::Store(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the entries that are whole and verified, parents before children. Ingest them, then call
+    /// [`Session::settle`].
+    pub fn take_entries(&mut self) -> Vec<Entry> {
+        if self.phase == Phase::Closed { Vec::new() } else { self.receiving.take_entries() }
+    }
+
+    /// Notes that the entries taken have been ingested; finds out from `view` what became of them.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn settle(&mut self, view: &dyn View) -> Result<(), StoreError> {
+        let mut refused = Vec::new();
+        // Backwards: the last one's past usually holds the others.
+        for id in self.receiving.settle().into_iter().rev() {
+            match view.position_of(&id)? {
+                Some(pos) => {
+                    self.sending.learn(view, pos)?;
+                    self.are_heads_due = true;
+                    self.settled_since_heads = self.settled_since_heads.saturating_add(1);
+                }
+                None => refused.push(id),
+            }
+        }
+        if !refused.is_empty() {
+            self.receiving.counts.refused += refused.len() as u64;
+            refused.iter().for_each(|id| self.note_refused(*id));
+            self.events.push(SessionEvent::EntriesRefused(refused));
+        }
+        self.review(view)
+    }
+
+    /// Replaces what the peer may do, after the state has changed.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn set_access(&mut self, access: Access, view: &dyn View) -> Result<(), StoreError> {
+        if self.phase == Phase::Closed || access == self.access {
+            return Ok(());
+        }
+        if matches!(self.access, Access::Farewell { .. }) && matches!(access, Access::Full | Access::ReceiveOnly) {
+            self.close(bye(ByeCode::Leaving, "access has changed, connect again"));
+            return Ok(());
+        }
+        let is_upgrade = self.access == Access::ReceiveOnly && access == Access::Full;
+        self.enter(access, view)?;
+        if is_upgrade && self.phase == Phase::Running {
+            // What the peer said it holds is known by now, or will be once it is done.
+            self.are_heads_due = true;
+            self.has_baseline = false;
+            self.review(view)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the session if the peer has owed something for too long. Call about once a second.
+    pub fn tick(&mut self, now_ms: u64) {
+        let is_owed = match self.phase {
+            Phase::AwaitingHello => true,
+            Phase::Closed => false,
+            Phase::Running => {
+                self.receiving.awaits_payloads()
+                    || (matches!(self.pull, Pull::Requested(_)) && self.receiving.has_allowance())
+                    || matches!(self.access, Access::Farewell { .. })
+            }
+        };
+        self.owed_since_ms = is_owed.then(|| self.owed_since_ms.unwrap_or(now_ms));
+        if self.owed_since_ms.is_some_and(|since_ms| now_ms.saturating_sub(since_ms) > STALL_MS) {
+            self.close(match &self.access {
+                Access::Farewell { text, .. } => bye(ByeCode::Farewell, text),
+                _ => bye(ByeCode::Stalled, "nothing came for too long"),
+            });
+        }
+    }
+
+    /// Closes the session from this side.
+    pub fn close(&mut self, bye: Bye) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        self.phase = Phase::Closed;
+        self.control.clear();
+        self.control.push_back(Frame::Bye(bye.clone()));
+        self.events.push(SessionEvent::Closed { bye, is_by_peer: false });
+    }
+
+    /// Returns the next bytes for the peer, about `bytes_max` of them (at most one frame more); none if there is
+    /// nothing to say. To be called again after anything else was called, and after the log has grown.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn output(&mut self, bytes_max: usize, view: &dyn View) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = Vec::new();
+        while bytes.len() < bytes_max {
+            let Some(frame) = self.next_frame(view)? else { break };
+            frame.encode_into(&mut bytes);
+        }
+        Ok(bytes)
+    }
+
+    /// Takes what has happened since the last call.
+    pub fn take_events(&mut self) -> Vec<SessionEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Says whether the session is over and the BYE has been taken by [`Session::output`].
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Closed && self.control.is_empty()
+    }
+
+    /// Says whether the peer has said HELLO, and nobody BYE.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.phase == Phase::Running
+    }
+
+    /// Returns what the peer may do.
+    #[must_use]
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Returns what has been received.
+    #[must_use]
+    pub fn received(&self) -> ReceivedCounts {
+        self.receiving.counts
+    }
+
+    /// Returns how many entries have been sent.
+    #[must_use]
+    pub fn sent_count(&self) -> u64 {
+        self.sending.sent_count
+    }
+
+    /// Returns how far the two replicas are from each other, as far as this side knows.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn distance(&self, view: &dyn View) -> Result<Distance, StoreError> {
+        let whole = view.whole();
+        let common = whole.meet(self.sending.acknowledged());
+        let peer_lacks = whole.entry_count() - common.entry_count();
+        Ok(Distance { peer_lacks, lacks_some: self.pull != Pull::Idle || self.lacks_some(view)? })
+    }
+
+    fn enter(&mut self, access: Access, view: &dyn View) -> Result<(), StoreError> {
+        match &access {
+            Access::Full | Access::ReceiveOnly => {}
+            Access::Farewell { offer, .. } => {
+                self.farewell = past_of(view, offer)?;
+                self.sending.stop_walk();
+                self.sending.keep_wanted_within(&self.farewell);
+                self.receiving = Receiving::new(self.space);
+                self.pull = Pull::Idle;
+            }
+            Access::Refused { text } => self.close(bye(ByeCode::Refused, text)),
+        }
+        self.access = access;
+        Ok(())
+    }
+
+    fn receives(&self) -> bool {
+        matches!(self.access, Access::Full | Access::ReceiveOnly)
+    }
+
+    /// What may be sent to this peer.
+    fn offer(&self, view: &dyn View) -> Past {
+        match self.access {
+            Access::Full => view.whole(),
+            Access::Farewell { .. } => self.farewell.clone(),
+            Access::ReceiveOnly | Access::Refused { .. } => Past::EMPTY,
+        }
+    }
+
+    fn say_hello(&mut self, view: &dyn View) {
+        let heads = self.own_heads(view);
+        self.control.push_back(Frame::Hello(Hello { space: self.space, heads }));
+    }
+
+    /// What this side names, and remembers to have named.
+    fn own_heads(&mut self, view: &dyn View) -> Heads {
+        let mut ids = match &self.access {
+            Access::Full => view.heads(),
+            Access::Farewell { offer, .. } => offer.ids().to_vec(),
+            Access::ReceiveOnly | Access::Refused { .. } => Vec::new(),
+        };
+        let is_partial = ids.len() > HEADS_PER_FRAME_MAX;
+        ids.truncate(HEADS_PER_FRAME_MAX);
+        self.announced.clone_from(&ids);
+        self.answers_due = (self.answers_due + 1).min(2);
+        Heads { ids, is_partial }
+    }
+
+    fn take_frame(&mut self, frame: Frame, view: &dyn View) -> Result<(), Stop> {
+        match (self.phase, frame) {
+            (_, Frame::Bye(bye)) => {
+                self.phase = Phase::Closed;
+                self.control.clear();
+                self.events.push(SessionEvent::Closed { bye, is_by_peer: true });
+                Ok(())
+            }
+            (Phase::AwaitingHello, Frame::Hello(hello)) => self.take_hello(hello, view),
+            (Phase::AwaitingHello, frame) => Err(out_of_place(&frame)),
+            (_, Frame::Locator(prefixes)) => self.take_locator(&prefixes, view),
+            (_, Frame::Have) => self.take_have(view),
+            (_, Frame::Want(ids)) => self.take_want(&ids, view),
+            (_, Frame::Credit(credit)) => Ok(self.sending.add_credit(credit)?),
+            (_, Frame::Missing(_)) if !self.is_restarted => {
+                self.restart();
+                Ok(())
+            }
+            // After access was lost, what is still on its way is not looked at.
+            (_, Frame::Entries(_) | Frame::Payload(_) | Frame::Done) if !self.receives() => Ok(()),
+            (_, Frame::Entries(items)) => items.into_iter().try_for_each(|item| self.take_item(item, view)),
+            (_, Frame::Payload(chunk)) => Ok(self.receiving.add_chunk(&chunk)?),
+            (_, Frame::Heads(heads)) => self.take_heads(heads, view),
+            (_, Frame::Done) => self.take_done(view),
+            (_, frame @ (Frame::Hello(_) | Frame::Missing(_))) => Err(out_of_place(&frame)),
+        }
+    }
+
+    fn take_hello(&mut self, hello: Hello, view: &dyn View) -> Result<(), Stop> {
+        if hello.space != self.space {
+            return Err(Stop::Bye(bye(ByeCode::WrongSpace, "another space is synced here")));
+        }
+        self.phase = Phase::Running;
+        self.events.push(SessionEvent::Opened);
+        if self.role == Role::Listener {
+            self.say_hello(view);
+        }
+        self.learn_heads(hello.heads, view)?;
+        if !self.receives() {
+            return Ok(());
+        }
+        if self.peer_heads.is_partial || self.lacks_some(view)? {
+            self.pull(view)?;
+        } else {
+            self.control.push_back(Frame::Have);
+            self.events.push(SessionEvent::InStep);
+        }
+        Ok(())
+    }
+
+    fn take_heads(&mut self, heads: Heads, view: &dyn View) -> Result<(), Stop> {
+        self.learn_heads(heads, view)?;
+        let may_pull = self.receives() && self.pull == Pull::Idle;
+        if may_pull && (self.peer_heads.is_partial || self.lacks_some(view)?) {
+            self.pull(view)?;
+        }
+        Ok(())
+    }
+
+    fn learn_heads(&mut self, heads: Heads, view: &dyn View) -> Result<(), StoreError> {
+        for id in &heads.ids {
+            if let Some(pos) = view.position_of(id)? {
+                self.sending.learn(view, pos)?;
+            }
+        }
+        self.peer_heads = heads;
+        Ok(())
+    }
+
+    /// Asks for what the peer has named and we lack.
+    fn pull(&mut self, view: &dyn View) -> Result<(), StoreError> {
+        self.control.push_back(Frame::Locator(locator(view)?));
+        self.pull = Pull::Requested(1);
+        Ok(())
+    }
+
+    /// Whether the peer has named entries that are neither here, nor coming, nor refused.
+    fn lacks_some(&self, view: &dyn View) -> Result<bool, StoreError> {
+        for id in &self.peer_heads.ids {
+            let is_here = self.receiving.is_under_way(id) || view.position_of(id)?.is_some();
+            if !is_here && !self.receiving.is_refused(view, id)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn take_locator(&mut self, prefixes: &[u64], view: &dyn View) -> Result<(), Stop> {
+        self.take_answer()?;
+        let known = read_locator(view, prefixes, self.sending.known().clone())?;
+        self.sending.restart_from(known);
+        self.has_baseline = true;
+        self.dones_due += 1;
+        Ok(())
+    }
+
+    fn take_have(&mut self, view: &dyn View) -> Result<(), Stop> {
+        self.take_answer()?;
+        for id in std::mem::take(&mut self.announced) {
+            if let Some(pos) = view.position_of(&id)? {
+                self.sending.learn(view, pos)?;
+            }
+        }
+        self.has_baseline = self.access != Access::ReceiveOnly;
+        Ok(())
+    }
+
+    /// A peer answers what this side names with LOCATOR or HAVE, once each.
+    fn take_answer(&mut self) -> Result<(), Stop> {
+        self.answers_due = self.answers_due.checked_sub(1).ok_or_else(|| protocol("an answer to nothing"))?;
+        self.is_peer_willing = true;
+        Ok(())
+    }
+
+    fn take_want(&mut self, ids: &[EntryId], view: &dyn View) -> Result<(), Stop> {
+        let offer = self.offer(view);
+        for id in ids {
+            let pos =
+                view.position_of(id)?.ok_or_else(|| protocol("a payload was asked for that was not announced"))?;
+            if offer.contains(pos) {
+                self.sending.want(*id, pos, view.header(pos)?.payload_bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The peer lacks parents that its locator made us believe it holds: begin anew from what is certain.
+    fn restart(&mut self) {
+        self.is_restarted = true;
+        if self.dones_due > 0 {
+            self.control.push_back(Frame::Done);
+        } else {
+            self.dones_due = 1;
+        }
+        self.sending.restart_from(self.sending.acknowledged().clone());
+    }
+
+    fn take_item(&mut self, item: EntryItem, view: &dyn View) -> Result<(), Stop> {
+        let cost = self.receiving.charge(&item)?;
+        match self.receiving.arrive(view, item, cost)? {
+            Arrival::Taken => {}
+            Arrival::Known(id) => {
+                if let Some(pos) = view.position_of(&id)? {
+                    self.sending.learn(view, pos)?;
+                }
+            }
+            Arrival::Refused(id) => self.note_refused(id),
+            Arrival::Early(missing) => self.take_early(missing)?,
+        }
+        Ok(())
+    }
+
+    fn take_early(&mut self, mut missing: Vec<EntryId>) -> Result<(), Stop> {
+        if self.receiving.counts.unknown_parents > UNKNOWN_PARENT_COUNT_MAX {
+            return Err(protocol("entries came before their parents"));
+        }
+        if !self.is_missing_told {
+            missing.truncate(HEADS_PER_FRAME_MAX);
+            self.control.push_back(Frame::Missing(missing));
+            self.is_missing_told = true;
+            self.pull = match self.pull {
+                Pull::Requested(dones) => Pull::Requested(dones + 1),
+                Pull::Idle | Pull::Ending => Pull::Requested(1),
+            };
+        }
+        Ok(())
+    }
+
+    fn take_done(&mut self, view: &dyn View) -> Result<(), Stop> {
+        match self.pull {
+            Pull::Requested(1) => self.pull = Pull::Ending,
+            Pull::Requested(dones) => self.pull = Pull::Requested(dones - 1),
+            Pull::Idle | Pull::Ending => return Err(out_of_place(&Frame::Done)),
+        }
+        Ok(self.review(view)?)
+    }
+
+    fn note_refused(&mut self, id: EntryId) {
+        if self.receiving.note_refused(id) > REFUSED_PER_SESSION_MAX {
+            self.close(bye(ByeCode::BadEntry, "too many entries are refused here"));
+        }
+    }
+
+    /// Draws conclusions once everything received is settled.
+    fn review(&mut self, view: &dyn View) -> Result<(), StoreError> {
+        if !self.receiving.is_idle() || self.phase != Phase::Running {
+            return Ok(());
+        }
+        if self.pull == Pull::Ending {
+            self.pull = Pull::Idle;
+            if self.lacks_some(view)? {
+                self.close(bye(ByeCode::Withheld, "entries were announced and not sent"));
+                return Ok(());
+            }
+            self.events.push(SessionEvent::InStep);
+        }
+        if !self.has_baseline && self.access == Access::Full && self.pull == Pull::Idle && self.is_peer_willing {
+            for id in &self.peer_heads.ids {
+                if let Some(pos) = view.position_of(id)? {
+                    self.sending.learn(view, pos)?;
+                }
+            }
+            self.has_baseline = true;
+        }
+        Ok(())
+    }
+
+    fn next_frame(&mut self, view: &dyn View) -> Result<Option<Frame>, StoreError> {
+        if let Some(frame) = self.control.pop_front() {
+            return Ok(Some(frame));
+        }
+        if self.phase != Phase::Running {
+            return Ok(None);
+        }
+        if self.receives() {
+            if let Some(frame) = self.receiving.next_wants(view)? {
+                return Ok(Some(frame));
+            }
+            if let Some(frame) = self.receiving.next_credit() {
+                return Ok(Some(frame));
+            }
+        }
+        let offer = self.offer(view);
+        let may_send = self.is_peer_willing && self.has_baseline;
+        if may_send && let Some(frame) = self.sending.next_entries(view, &offer)? {
+            return Ok(Some(frame));
+        }
+        if let Some(frame) = self.sending.next_chunk(view)? {
+            return Ok(Some(frame));
+        }
+        let is_exhausted = may_send && self.sending.is_exhausted(&offer);
+        if is_exhausted && self.dones_due > 0 {
+            self.dones_due -= 1;
+            return Ok(Some(Frame::Done));
+        }
+        Ok(self.next_closing(view, &offer, is_exhausted || !may_send))
+    }
+
+    /// What is said when there is nothing else to say.
+    fn next_closing(&mut self, view: &dyn View, offer: &Past, has_sent_all: bool) -> Option<Frame> {
+        if let Access::Farewell { text, .. } = &self.access {
+            let is_over = has_sent_all && !self.sending.owes_payloads() && offer.is_within(self.sending.acknowledged());
+            if is_over {
+                self.close(bye(ByeCode::Farewell, &text.clone()));
+            }
+            return self.control.pop_front();
+        }
+        let is_worth_it = self.receiving.is_idle() || self.settled_since_heads >= CREDIT_ENTRIES;
+        if self.are_heads_due && has_sent_all && is_worth_it && self.access == Access::Full {
+            self.are_heads_due = false;
+            self.settled_since_heads = 0;
+            return Some(Frame::Heads(self.own_heads(view)));
+        }
+        None
+    }
+}
+
+fn past_of(view: &dyn View, version: &Version) -> Result<Past, StoreError> {
+    let mut past = Past::EMPTY;
+    for id in version.ids() {
+        if let Some(pos) = view.position_of(id)? {
+            past = past.join(&*view.clock(pos)?);
+        }
+    }
+    Ok(past)
+}
+
+/// A BYE with as much of the text as fits.
+#[must_use]
+pub fn bye(code: ByeCode, text: &str) -> Bye {
+    Bye { code, text: text[..text.floor_char_boundary(BYE_TEXT_BYTES_MAX)].to_owned() }
+}
+
+fn protocol(text: &str) -> Stop {
+    Stop::Bye(bye(ByeCode::Protocol, text))
+}
+
+fn out_of_place(frame: &Frame) -> Stop {
+    protocol(&format!("{} is out of place", frame.name()))
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Stop {
+        Stop::Store(error)
+    }
+}
+
+impl From<TooMuch> for Stop {
+    fn from(_: TooMuch) -> Stop {
+        Stop::Bye(bye(ByeCode::Protocol, "more was asked for or granted than can be"))
+    }
+}
+
+impl From<FrameError> for Stop {
+    fn from(error: FrameError) -> Stop {
+        let code = match error {
+            FrameError::Version { .. } => ByeCode::Version,
+            FrameError::Header(_) => ByeCode::BadEntry,
+            FrameError::Length { .. } | FrameError::Kind { .. } | FrameError::Body { .. } => ByeCode::Protocol,
+        };
+        Stop::Bye(bye(code, &error.to_string()))
+    }
+}
+
+impl From<ReceiveFault> for Stop {
+    fn from(fault: ReceiveFault) -> Stop {
+        let code = match fault {
+            ReceiveFault::Store(error) => return Stop::Store(error),
+            ReceiveFault::Credit => ByeCode::Credit,
+            ReceiveFault::OtherSpace | ReceiveFault::Entry(_) => ByeCode::BadEntry,
+            ReceiveFault::Unasked => ByeCode::Protocol,
+        };
+        Stop::Bye(bye(code, &fault.to_string()))
+    }
+}

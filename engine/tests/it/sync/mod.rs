@@ -1,0 +1,5 @@
+//! The sync protocol over real stores: two sessions and a wire between them, honest and hostile.
+
+mod budget;
+mod convergence;
+mod world;
