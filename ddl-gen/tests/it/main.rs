@@ -1,0 +1,3 @@
+//! Tests of the schema language and of the SQL made from it, executed on real databases.
+
+mod golden;
