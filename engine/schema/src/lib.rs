@@ -42,6 +42,11 @@ mod eval;
 mod policy;
 mod row;
 
+#[cfg(test)]
+mod sketch;
+#[cfg(test)]
+mod tests;
+
 pub use calendar::*;
 pub use decimal::*;
 pub use eval::{Env, EvalError, eval, is_not_false, is_true};

@@ -194,9 +194,10 @@ impl LogicalType {
             }
             Literal::Text(text) if !negative => self.parse(text).map(Some),
             Literal::Number(text) => Err(self.form(text, "the value in single quotes")),
+            Literal::Boolean(_) if negative => Err(self.form("-", "no sign before TRUE and FALSE")),
             Literal::Boolean(boolean) => Err(self.form(&boolean.to_string(), "a literal of that type")),
             Literal::Null => Err(self.form("-NULL", "NULL")),
-            Literal::Text(text) => Err(self.form(&format!("-'{text}'"), "the sign within the literal")),
+            Literal::Text(text) => Err(self.form(&format!("-'{text}'"), "the sign within the quotes")),
         }
     }
 
@@ -213,8 +214,7 @@ impl LogicalType {
             }
             LogicalType::Double => {
                 let number = Decimal::from_integer(integer).to_f64();
-                let back = Decimal::parse(&format!("{number}"));
-                if back.and_then(Decimal::to_integer) != Some(integer) {
+                if exact_integer_text(number) != integer.to_string() {
                     return Err(ValueError::Inexact { text: integer.to_string(), logical_type: self });
                 }
                 self.read_real(number)
@@ -223,17 +223,24 @@ impl LogicalType {
         }
     }
 
-    /// Makes a value from a floating-point number as a database stores it; its shortest decimal text is what counts.
+    /// Makes a value from a floating-point number as a database stores it.
+    ///
+    /// As INTEGER and BIGINT it is the whole number it exactly is; as NUMERIC the shortest decimal that stands for it, which
+    /// is what its writer wrote.
     ///
     /// # Errors
     /// [`ValueError`] if this type does not hold exactly that.
     pub fn read_real(self, real: f64) -> Result<Value, ValueError> {
         match self {
             LogicalType::Double => Double::new(real).map(Value::Double).ok_or(ValueError::NotANumber),
+            LogicalType::Integer | LogicalType::BigInt | LogicalType::Numeric { .. } if real.is_nan() => {
+                Err(ValueError::NotANumber)
+            }
+            LogicalType::Integer | LogicalType::BigInt if real.fract() == 0.0 => {
+                self.fit_text(&exact_integer_text(real))
+            }
             LogicalType::Integer | LogicalType::BigInt | LogicalType::Numeric { .. } => {
-                let text = real.to_string();
-                let decimal = Decimal::parse(&text).ok_or_else(|| self.range(&text))?;
-                self.fit_decimal(decimal, &text)
+                self.fit_text(&real.to_string())
             }
             _ => Err(ValueError::OtherType { logical_type: self, found: "real" }),
         }
@@ -284,6 +291,12 @@ impl LogicalType {
         }
     }
 
+    /// `text` is a number, perhaps beyond any decimal.
+    fn fit_text(self, text: &str) -> Result<Value, ValueError> {
+        let decimal = Decimal::parse(text).ok_or_else(|| self.range(text))?;
+        self.fit_decimal(decimal, text)
+    }
+
     /// `text` is how the number was written, for the message.
     fn fit_decimal(self, decimal: Decimal, text: &str) -> Result<Value, ValueError> {
         let inexact = || ValueError::Inexact { text: shorten(text), logical_type: self };
@@ -322,6 +335,11 @@ impl LogicalType {
         let bytes = bytes.ok_or_else(|| self.form(text, "hexadecimal digits as in \\x00ff"))?;
         Ok(Value::Bytes(Bytes::new(bytes)?))
     }
+}
+
+/// All digits of a whole number. The ordinary text has only as many as tell it from its neighbours, then zeros.
+fn exact_integer_text(number: f64) -> String {
+    format!("{number:.0}")
 }
 
 /// 32 hexadecimal digits, with optional hyphens after any group of four, and optional braces around.

@@ -121,8 +121,9 @@ impl<'a> Resolver<'a> {
         let mut common = *known.first()?;
         for class in known {
             let Some(wider) = common.common(class) else {
-                let has_text = common == Class::Text || class == Class::Text;
-                let help = has_text.then(|| "text is written in single quotes, as in '5'".to_owned());
+                let is_text_and_number = common.min(class).is_number() && common.max(class) == Class::Text;
+                let help =
+                    is_text_and_number.then(|| "write a number that is meant as text in single quotes: '5'".to_owned());
                 self.report(format!("{common} and {class} cannot be compared or combined"), help);
                 return None;
             };
@@ -241,7 +242,8 @@ impl<'a> Resolver<'a> {
             Literal::Number(text) => match number_literal(text, expected) {
                 Some((_, value)) => Some(Some(value)),
                 None => {
-                    self.report(format!("the number {text} has more than 38 digits, or none"), None);
+                    let help = "write at most 38 digits, or quote a DOUBLE PRECISION, as in '1e300'".to_owned();
+                    self.report(format!("{text} is no exact number"), Some(help));
                     None
                 }
             },
