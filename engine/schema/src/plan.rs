@@ -161,7 +161,7 @@ fn take_bound(open: &mut Vec<SchemaExpr>, bound: &[u8]) -> Vec<SchemaExpr> {
 }
 
 /// The equalities that find rows of a table from what is bound, and how selective the best of them is thought to be:
-/// by `id` first, then by something of the author or of another row, then by a constant.
+/// by `id` first, then by the author, then by something of another row, then by a constant.
 fn find_lookups(schema: &Schema, open: &[SchemaExpr], bound: &[u8], (slot, table): (u8, usize)) -> (u8, Vec<Lookup>) {
     let (mut best, mut lookups): (u8, Vec<Lookup>) = (0, Vec::new());
     for conjunct in open {
@@ -174,9 +174,13 @@ fn find_lookups(schema: &Schema, open: &[SchemaExpr], bound: &[u8], (slot, table
             }
             let lookup = Lookup { column, value: (**other).clone() };
             if schema.tables[table].id_column == column {
-                return (3, vec![lookup]);
+                return (4, vec![lookup]);
             }
-            best = best.max(if matches!(**other, Expr::Literal(_)) { 1 } else { 2 });
+            best = best.max(match **other {
+                Expr::Author => 3,
+                Expr::Literal(_) => 1,
+                _ => 2,
+            });
             if lookups.iter().all(|known| known.column != column) {
                 lookups.push(lookup);
             }

@@ -16,6 +16,10 @@ use crate::plan::{Join, Plan, Step};
 use crate::{Identity, Policy, Schema, SchemaExpr, Value};
 
 /// The rows that policies read, as the engine sees them for one co-transaction.
+///
+/// Conditions compare `id` and foreign keys as UUIDs. An id says which row only where no two rows have it: whoever inserts
+/// a second row with somebody's id must not match what refers to the first. So the implementor hands over, in `id` and
+/// in foreign-key columns of every row alike (the row at hand too), UUIDs that name rows one to one.
 pub trait Rows {
     /// What names a row to the caller.
     type Handle: Clone;

@@ -71,7 +71,9 @@ impl Table {
             return Err(RowFault::Width { cell_count: row.len(), column_count: self.columns.len() });
         }
         for index in written {
-            let (Some(column), Some(cell)) = (self.columns.get(*index), row.get(*index)) else { continue };
+            let (Some(column), Some(cell)) = (self.columns.get(*index), row.get(*index)) else {
+                return Err(RowFault::Width { cell_count: index.saturating_add(1), column_count: self.columns.len() });
+            };
             match cell {
                 None if column.not_null => return Err(RowFault::Null { column: column.name.to_string() }),
                 None => {}

@@ -24,6 +24,11 @@ pub(crate) fn expr(text: &str) -> NamedExpr {
     expr
 }
 
+/// Reads a type.
+pub(crate) fn logical_type(text: &str) -> LogicalType {
+    Sketch { tokens: tokens(text), at: 0 }.logical_type()
+}
+
 /// Applies a patch that must be valid to the empty schema.
 pub(crate) fn schema(text: &str) -> Schema {
     Schema::empty().apply(&patch(text)).unwrap_or_else(|violations| panic!("{violations:#?}"))
@@ -239,7 +244,10 @@ impl Sketch {
             "BOOLEAN" => LogicalType::Boolean,
             "INTEGER" => LogicalType::Integer,
             "BIGINT" => LogicalType::BigInt,
-            "DOUBLE" => LogicalType::Double,
+            "DOUBLE" => {
+                self.take("PRECISION");
+                LogicalType::Double
+            }
             "NUMERIC" => {
                 LogicalType::Numeric { precision: arguments[0].parse().unwrap(), scale: arguments[1].parse().unwrap() }
             }

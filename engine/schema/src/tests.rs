@@ -1,4 +1,5 @@
 //! Tests of the crate by subject; what they share is drawn with `sketch`.
+#![expect(clippy::needless_pass_by_value, reason = "an expectation reads best in place: check(input, expect![...])")]
 
 mod canonical;
 mod decimals;
@@ -7,5 +8,8 @@ mod hostile;
 mod jsons;
 mod patches;
 mod permissions;
+mod policies;
 mod reading;
+mod rows;
+mod spec;
 mod strategies;

@@ -208,6 +208,7 @@ impl Draft {
             if qualifiers.contains(&qualifier) {
                 let message = format!("the name {qualifier} stands for two tables in one FROM");
                 self.refuse_with_help(part.clone(), message, format!("give each an alias: {} a, ...", named.table));
+                return None;
             }
             qualifiers.push(qualifier);
             match self.schema.table_by_name(named.table.as_str()) {

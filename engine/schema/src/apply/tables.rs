@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    COLUMNS_MAX, Column, DefaultValue, Ident, LogicalType, NewColumn, NewDefault, NewTable, Part, TABLES_MAX, Table,
+    COLUMNS_MAX, Column, DefaultValue, Ident, LogicalType, NUMERIC_PRECISION_MAX, NewColumn, NewDefault, NewTable,
+    Part, TABLES_MAX, Table, VARCHAR_CHARS_MAX,
 };
 
 use super::Draft;
@@ -47,7 +48,7 @@ impl Draft {
             self.refuse_with_help(Part::Whole, format!("SQLite reserves the name {name}"), "choose another name");
         }
         if let Some(other) = self.relation_named(&folded) {
-            let message = format!("the name {name} is taken by {other} (SQLite does not tell letters by case)");
+            let message = format!("the name {name} is taken by {other} (SQLite ignores the case of letters)");
             self.refuse_with_help(Part::Whole, message, "choose another name");
         }
     }
@@ -80,7 +81,7 @@ impl Draft {
             }
             if !names.insert(folded) {
                 let message = format!(
-                    "table {} has two columns named {} (SQLite does not tell letters by case)",
+                    "table {} has two columns named {} (SQLite ignores the case of letters)",
                     new.name, column.name
                 );
                 self.refuse_with_help(Part::Column(index), message, "choose another name");
@@ -93,7 +94,12 @@ impl Draft {
     fn create_column(&mut self, new: &NewTable, index: usize, column: &NewColumn) -> Column {
         if !column.logical_type.is_valid() {
             let message = format!("{} is no valid type", column.logical_type);
-            let help = "NUMERIC takes a precision of 1 to 38 and a scale of 0 to the precision; VARCHAR 1 to 10485760";
+            let help = match column.logical_type {
+                LogicalType::Varchar { .. } => {
+                    format!("VARCHAR(n) takes an n of 1 to {VARCHAR_CHARS_MAX}; TEXT has no limit")
+                }
+                _ => format!("NUMERIC(p,s) takes a p of 1 to {NUMERIC_PRECISION_MAX} and an s of 0 to p"),
+            };
             self.refuse_with_help(Part::Column(index), message, help);
         }
         let is_id = column.name.as_str() == "id";

@@ -338,13 +338,13 @@ fn mistakes_of_type_are_all_reported() {
             "coalesce() = 1",
         ],
         expect![[r#"
-            s = 5 !! TEXT and INTEGER cannot be compared or combined (text is written in single quotes, as in '5')
+            s = 5 !! TEXT and INTEGER cannot be compared or combined (write a number that is meant as text in single quotes: '5')
             i = 'five' !! 'five' is no INTEGER: write digits, as in 42 or -3.10
             day = '2024-02-30' !! '2024-02-30' is no DATE: write a day of the years 0001 to 9999 as in 2024-01-31
             i !! a condition is expected here, not a value of type INTEGER
             s AND b !! a condition is expected here, not a value of type TEXT
             NOT i !! a condition is expected here, not a value of type INTEGER
-            i + s = 2 !! INTEGER and TEXT cannot be compared or combined (text is written in single quotes, as in '5')
+            i + s = 2 !! INTEGER and TEXT cannot be compared or combined (write a number that is meant as text in single quotes: '5')
             s + 'a' = 'b' !! +, - and * take numbers, not TEXT
             b + 1 = 2 !! BOOLEAN and INTEGER cannot be compared or combined
             -s = 'a' !! +, - and * take numbers, not TEXT
@@ -354,8 +354,8 @@ fn mistakes_of_type_are_all_reported() {
             length(i) = 1 !! length() takes TEXT, VARCHAR or BYTEA, not INTEGER
             day < ts !! DATE and TIMESTAMP cannot be compared or combined
             ts = tz !! TIMESTAMP and TIMESTAMPTZ cannot be compared or combined
-            id = s !! UUID and TEXT cannot be compared or combined (text is written in single quotes, as in '5')
-            coalesce(i, s) = 1 !! INTEGER and TEXT cannot be compared or combined (text is written in single quotes, as in '5')
+            id = s !! UUID and TEXT cannot be compared or combined
+            coalesce(i, s) = 1 !! INTEGER and TEXT cannot be compared or combined (write a number that is meant as text in single quotes: '5')
             i IN (1, 'x', b) !! INTEGER and BOOLEAN cannot be compared or combined
             nothing = 1 !! there is no column nothing here (known here: t (id, b, i, g, n, d, s, v, y, day, at, ts, ...))
             t.nothing = 1 !! there is no column nothing in t (known here: t (id, b, i, g, n, d, s, v, y, day, at, ts, ...))
