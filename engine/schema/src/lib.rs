@@ -47,6 +47,7 @@ mod sketch;
 #[cfg(test)]
 mod tests;
 
+pub use apply::VIOLATIONS_MAX;
 pub use calendar::*;
 pub use decimal::*;
 pub use eval::{Env, EvalError, eval, is_not_false, is_true};

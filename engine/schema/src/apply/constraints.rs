@@ -8,7 +8,7 @@ use crate::{
     Unique,
 };
 
-use super::Draft;
+use super::{Draft, describe_unique, fold};
 
 /// Most columns of a UNIQUE key: PostgreSQL's own limit on an index.
 pub(super) const UNIQUE_COLUMNS_MAX: usize = 32;
@@ -56,14 +56,13 @@ impl Draft {
         let keys = new.foreign_keys.iter().enumerate().map(|(index, key)| (&key.name, Part::ForeignKey(index)));
         let mut names = BTreeSet::new();
         for (name, part) in checks.chain(uniques).chain(keys) {
-            let folded = name.as_str().to_ascii_lowercase();
+            let folded = fold(name);
             let other = match part {
-                Part::Unique(_) if folded == new.name.as_str().to_ascii_lowercase() => Some(format!("table {name}")),
-                Part::Unique(_) => self.relation_named(&folded),
+                Part::Unique(_) => self.relations.insert(folded.clone(), describe_unique(name, &new.name)),
                 _ => None,
             };
             let is_new = names.insert(folded);
-            let other = other.or_else(|| (!is_new).then(|| format!("another constraint of table {}", new.name)));
+            let other = if is_new { other } else { Some(format!("another constraint of table {}", new.name)) };
             if let Some(other) = other {
                 let help = format!("choose another name: CONSTRAINT {name}_2 ...");
                 self.refuse_with_help(part, format!("the constraint name {name} is taken by {other}"), help);

@@ -8,7 +8,7 @@ use crate::{
     SchemaExpr, SlotColumn, Value,
 };
 
-use super::Draft;
+use super::{Draft, fold};
 
 impl Draft {
     pub(super) fn create_policy(&mut self, new: &NewPolicy) {
@@ -55,9 +55,7 @@ impl Draft {
     }
 
     fn judge_policy_name(&mut self, new: &NewPolicy) {
-        let folded = new.name.as_str().to_ascii_lowercase();
-        let is_taken =
-            self.policies_of(&new.target).iter().any(|policy| policy.name.as_str().eq_ignore_ascii_case(&folded));
+        let is_taken = !self.policy_names.insert((new.target.clone(), fold(&new.name)));
         if is_taken {
             let message = format!("{} has a policy named {} already", target_name(&new.target), new.name);
             self.refuse_with_help(Part::Whole, message, "choose another name");

@@ -7,7 +7,7 @@ use crate::{
     Part, TABLES_MAX, Table, VARCHAR_CHARS_MAX,
 };
 
-use super::Draft;
+use super::{Draft, describe_table, fold};
 
 /// Names that PostgreSQL gives to hidden columns of every table.
 const HIDDEN_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
@@ -43,28 +43,14 @@ impl Draft {
         if self.schema.tables.len() == TABLES_MAX {
             self.refuse(Part::Whole, format!("the schema has more than {TABLES_MAX} tables"));
         }
-        let folded = name.as_str().to_ascii_lowercase();
+        let folded = fold(name);
         if folded.starts_with("sqlite_") {
             self.refuse_with_help(Part::Whole, format!("SQLite reserves the name {name}"), "choose another name");
         }
-        if let Some(other) = self.relation_named(&folded) {
+        if let Some(other) = self.relations.insert(folded, describe_table(name)) {
             let message = format!("the name {name} is taken by {other} (SQLite ignores the case of letters)");
             self.refuse_with_help(Part::Whole, message, "choose another name");
         }
-    }
-
-    /// What a relation of that name, in lower case, already is: tables and the indexes of UNIQUE share their names.
-    pub(super) fn relation_named(&self, folded: &str) -> Option<String> {
-        for table in &self.schema.tables {
-            if table.name.as_str().eq_ignore_ascii_case(folded) {
-                return Some(format!("table {}", table.name));
-            }
-            if let Some(unique) = table.uniques.iter().find(|unique| unique.name.as_str().eq_ignore_ascii_case(folded))
-            {
-                return Some(format!("UNIQUE {} of table {}", unique.name, table.name));
-            }
-        }
-        None
     }
 
     fn create_columns(&mut self, new: &NewTable) -> Vec<Column> {
@@ -74,7 +60,7 @@ impl Draft {
         let mut names = BTreeSet::new();
         let mut columns = Vec::new();
         for (index, column) in new.columns.iter().enumerate() {
-            let folded = column.name.as_str().to_ascii_lowercase();
+            let folded = fold(&column.name);
             if HIDDEN_COLUMNS.contains(&folded.as_str()) {
                 let message = format!("PostgreSQL reserves the column name {}", column.name);
                 self.refuse_with_help(Part::Column(index), message, "choose another name");

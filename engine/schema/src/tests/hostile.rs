@@ -111,6 +111,20 @@ fn a_patch_is_bounded_in_bytes() {
 }
 
 #[test]
+fn violations_are_bounded_in_number() {
+    let revoke = Change::RevokeUpdate { table: Ident::new("t").unwrap(), columns: Vec::new() };
+    let violations = Schema::empty().apply(&Patch { changes: vec![revoke; VIOLATIONS_MAX + 1] }).unwrap_err();
+    assert_eq!(violations.len(), VIOLATIONS_MAX);
+}
+
+/// What the documentation of `PATCH_BYTES_MAX` says of memory holds while a node of a tree is no larger than this.
+#[test]
+fn a_node_of_a_tree_stays_small() {
+    assert!(size_of::<NamedExpr>() <= 64, "{}", size_of::<NamedExpr>());
+    assert!(size_of::<Option<Value>>() <= 48, "{}", size_of::<Option<Value>>());
+}
+
+#[test]
 fn values_out_of_range_do_not_decode() {
     let refused: [&[u8]; 12] = [
         &[0, 2],                                                  // BOOLEAN 2
