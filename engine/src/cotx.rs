@@ -5,9 +5,11 @@
 mod effects;
 mod judge;
 mod keys;
+mod peers;
 mod permission;
 mod refusal;
 mod rules;
 
 pub use judge::{Judge, JudgeError, Source};
+pub use peers::{may_read_peers, past_witnesses};
 pub use refusal::{Place, Reason, Refusal};

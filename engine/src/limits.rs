@@ -64,6 +64,21 @@ pub const HEAD_CACHE_BYTES_MAX: usize = 8 << 20;
 /// one byte takes some 32 in memory.
 pub const ACTS_HELD_BYTES_MAX: usize = 512 << 10;
 
+/// Most entries kept in one write transaction.
+pub const INGEST_COUNT_MAX: usize = 1_000;
+
+/// Bytes of payloads after which a write transaction ends.
+pub const INGEST_BYTES_MAX: usize = 16 << 20;
+
+/// Most entries that one batch for tables covers, however few rows they write.
+pub const BATCH_ENTRIES_MAX: u64 = 10_000;
+
+/// Rows read at once where a whole table is read.
+pub const TABLE_PAGE_ROWS: usize = 256;
+
+/// Most ways of having had access that a farewell looks at.
+pub const FAREWELL_ALTERNATIVES_MAX: usize = 256;
+
 // ---- This replica: causality -------------------------------------------------------------------------------------
 
 /// Bits of the chain in a position. With the sequence they make a positive 63-bit number.

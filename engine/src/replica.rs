@@ -6,18 +6,30 @@
 //!
 //! Spec: docs/spec/relation.md, docs/spec/admission.md.
 
+mod admit;
+mod batch;
+mod digest;
 mod error;
+mod genesis;
+mod history;
+mod import;
+mod ingest;
+mod local;
+mod peers;
+mod read;
+mod source;
 mod types;
 
 use std::cell::RefCell;
 
 use treaty_schema::Schema;
 
-use crate::causality::{Index, Version};
+use crate::causality::{Index, Past, Version};
+use crate::cotx::may_read_peers;
 use crate::hash::SpaceId;
 use crate::identity::{Identity, Keypair};
 use crate::log::Entry;
-use crate::relation::{HeadCache, Layout, RowId};
+use crate::relation::{HeadCache, Layout, RowId, View};
 use crate::store::Sqlite;
 
 pub use error::ReplicaError;
@@ -32,6 +44,8 @@ pub struct Replica {
     index: Index,
     layout: Layout,
     heads: RefCell<HeadCache>,
+    /// A write transaction failed: what memory holds may be ahead of the store.
+    is_stale: bool,
 }
 
 impl Replica {
@@ -46,8 +60,7 @@ impl Replica {
         draft: GenesisDraft,
         time_ms: u64,
     ) -> Result<Replica, ReplicaError> {
-        let _ = (store, founder, draft, time_ms);
-        Err(ReplicaError::NotEmpty)
+        genesis::create(store, founder, draft, time_ms)
     }
 
     /// Joins a space: an empty store, and the genesis entry that a peer sent.
@@ -58,8 +71,7 @@ impl Replica {
     /// [`ReplicaError::Refused`] if the entry is not that space's genesis, or not a valid one;
     /// [`ReplicaError::NotEmpty`]; [`ReplicaError::Store`]. Nothing is kept then.
     pub fn join(store: Sqlite, genesis: Entry, expected: SpaceId) -> Result<Replica, ReplicaError> {
-        let _ = (store, genesis, expected);
-        Err(ReplicaError::NotEmpty)
+        genesis::join(store, &genesis, expected)
     }
 
     /// Opens the replica that a store holds; none if the store is empty.
@@ -67,8 +79,7 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::Store`], [`ReplicaError::Schema`] if the store is damaged.
     pub fn open(store: Sqlite) -> Result<Option<Replica>, ReplicaError> {
-        let _ = store;
-        Ok(None)
+        genesis::open(store)
     }
 
     /// Returns the space.
@@ -110,8 +121,10 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::Version`] if `work.on` is not held; [`ReplicaError::Store`]. Nothing is kept then, nor the note.
     pub fn import(&mut self, author: &Keypair, work: LocalWork<'_>) -> Result<ImportOutcome, ReplicaError> {
-        let _ = (author, work);
-        Err(ReplicaError::NotEmpty)
+        self.refresh()?;
+        let outcome = self.import_all(author, work);
+        self.is_stale |= outcome.is_err();
+        outcome
     }
 
     /// Judges and keeps entries from elsewhere, in any order, and the parked ones that wait for them.
@@ -121,8 +134,7 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::Store`]. Refused entries are no error.
     pub fn ingest(&mut self, entries: Vec<Entry>) -> Result<IngestOutcome, ReplicaError> {
-        let _ = entries;
-        Err(ReplicaError::NotEmpty)
+        self.ingest_all(entries)
     }
 
     /// Returns the next changes for tables that show `from`, on their way to everything held.
@@ -133,8 +145,7 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::Version`] if `from` is not held; [`ReplicaError::Store`].
     pub fn next_batch(&self, from: &Version, rows_max: usize) -> Result<Batch, ReplicaError> {
-        let _ = (from, rows_max);
-        Err(ReplicaError::NotEmpty)
+        self.changes(from, rows_max)
     }
 
     /// Returns the live row shown under an id at a version.
@@ -142,8 +153,7 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::Version`], [`ReplicaError::Store`].
     pub fn row_at(&self, table: usize, id: RowId, at: &Version) -> Result<Option<RowImage>, ReplicaError> {
-        let _ = (table, id, at);
-        Err(ReplicaError::NotEmpty)
+        self.read_row(table, id, at)
     }
 
     /// Calls `visit` with every live row of a table at a version, by the id that its insert gave it, and the id shown.
@@ -156,8 +166,7 @@ impl Replica {
         at: &Version,
         visit: &mut dyn FnMut(RowId, RowImage) -> Result<(), E>,
     ) -> Result<(), E> {
-        let _ = (table, at, visit);
-        Err(ReplicaError::NotEmpty.into())
+        self.read_rows(table, at, visit)
     }
 
     /// Returns the digest of the current state: equal on replicas that hold the same entries, however they got them.
@@ -167,7 +176,7 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::Store`].
     pub fn digest(&self) -> Result<[u8; 32], ReplicaError> {
-        Err(ReplicaError::NotEmpty)
+        Ok(digest::digest(self)?)
     }
 
     /// Returns entries with their operations decoded, newest first (by height, then id, descending).
@@ -177,8 +186,7 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::Version`] if `before` is not held; [`ReplicaError::Store`].
     pub fn log(&self, before: Option<&LogPage>, entries_max: usize) -> Result<LogPage, ReplicaError> {
-        let _ = (before, entries_max);
-        Err(ReplicaError::NotEmpty)
+        history::page(self, before.and_then(|page| page.next.as_ref()), entries_max)
     }
 
     /// Whether a peer may sync this space: a `treaty_peers` policy is true for it on the current state.
@@ -186,8 +194,8 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::Store`].
     pub fn may_sync(&self, peer: &Identity) -> Result<bool, ReplicaError> {
-        let _ = peer;
-        Err(ReplicaError::NotEmpty)
+        let past = self.index.whole();
+        Ok(may_read_peers(&self.view(&past, u64::MAX), peer)?)
     }
 
     /// Returns what a former peer is still sent: the version that holds the deletes that ended its access, with their
@@ -196,8 +204,7 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::Store`].
     pub fn farewell(&self, peer: &Identity) -> Result<Option<Version>, ReplicaError> {
-        let _ = peer;
-        Err(ReplicaError::NotEmpty)
+        self.farewell_to(peer)
     }
 
     /// Returns the note under a key.
@@ -216,5 +223,22 @@ impl Replica {
         let tx = self.store.begin()?;
         tx.set_note(note.key, note.bytes)?;
         Ok(tx.commit()?)
+    }
+
+    /// The tables at a past.
+    ///
+    /// * `height_max` - no entry of it is higher.
+    fn view<'r>(&'r self, past: &'r Past, height_max: u64) -> View<'r, Sqlite> {
+        View::new(&self.store, &self.layout, past, height_max, &self.heads)
+    }
+
+    /// Makes memory follow the store again after a write transaction failed.
+    fn refresh(&mut self) -> Result<(), ReplicaError> {
+        if self.is_stale {
+            self.heads = RefCell::default();
+            self.index = Index::load(&self.store)?;
+            self.is_stale = false;
+        }
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ mod causality;
 mod gate;
 mod log;
 mod note;
+mod relation;
 mod sqlite;
 mod tx;
 

@@ -15,7 +15,7 @@ use super::refusal::{Reason, Refusal};
 use super::rules;
 use crate::fault::StoreError;
 use crate::identity::Identity;
-use crate::relation::{Act, Content, Layout, RelationStore, RowId, RowRecord, Target, View};
+use crate::relation::{Act, Content, Layout, RelationStore, ResolveError, RowId, RowRecord, Target, View};
 
 /// Where the operations of an entry being judged come from.
 pub trait Source {
@@ -40,6 +40,19 @@ pub enum JudgeError {
     Store(#[from] StoreError),
 }
 
+impl From<ResolveError> for JudgeError {
+    fn from(cause: ResolveError) -> JudgeError {
+        let reason = match cause {
+            ResolveError::Store(cause) => return JudgeError::Store(cause),
+            ResolveError::UnknownTable(_) | ResolveError::UnknownColumn(_) | ResolveError::IncompleteInsert { .. } => {
+                Reason::Schema
+            }
+            ResolveError::UnknownEntry(_) => Reason::UnknownRow,
+        };
+        Refusal::new(reason, cause.to_string()).into()
+    }
+}
+
 /// Judges the co-transactions of one entry, one after the other.
 pub struct Judge<'j, S> {
     pub(super) view: View<'j, S>,
@@ -47,6 +60,8 @@ pub struct Judge<'j, S> {
     pub(super) author: Option<Identity>,
     /// What the co-transactions admitted so far did.
     pub(super) earlier: Effects,
+    /// Rows count as there although they were deleted.
+    pub(super) ignores_deletes: bool,
 }
 
 /// One co-transaction under judgement.
@@ -72,7 +87,7 @@ impl<'j, S: RelationStore> Judge<'j, S> {
     /// * `view` - its past.
     /// * `author` - who signs it; none for genesis.
     pub fn new(view: View<'j, S>, author: Option<Identity>) -> Judge<'j, S> {
-        Judge { view, author, earlier: Effects::default() }
+        Judge { view, author, earlier: Effects::default(), ignores_deletes: false }
     }
 
     /// The past of the entry.
@@ -224,6 +239,7 @@ impl<'j, S: RelationStore> Case<'_, 'j, S> {
         }
         match found {
             Addressed::Own(_) => Ok(true),
+            Addressed::Stored(_) if self.judge.ignores_deletes => Ok(true),
             Addressed::Stored(record) => self.judge.view.is_live(record),
         }
     }

@@ -122,7 +122,8 @@ impl<S: RelationStore> Case<'_, '_, S> {
             if cell(unique.columns[0]).is_none() {
                 continue;
             }
-            let Some(key) = claim_key(unique.id, unique.columns.iter().map(|column| cell(*column).flatten())) else {
+            let Some(key) = claim_key(unique.id, None, unique.columns.iter().map(|column| cell(*column).flatten()))
+            else {
                 continue;
             };
             if self.is_claimed(key, row, group)? {
@@ -184,7 +185,7 @@ impl<S: RelationStore> Case<'_, '_, S> {
     /// Notes under which guard lookups a row inserted is found, for later operations.
     pub(super) fn note_guards(&mut self, table: usize, operation: u32, cells: &[Option<Content>]) {
         for lookup in &self.layout().of(table).lookups {
-            let key = guard_key(table, lookup.iter().map(|column| (*column, cells[*column].as_ref())));
+            let key = guard_key(table, None, lookup.iter().map(|column| (*column, cells[*column].as_ref())));
             if let Some(key) = key {
                 self.own.guards.entry(key).or_default().push((self.transaction, operation));
             }

@@ -16,10 +16,8 @@ use treaty_schema::{Command, FoundRow, OnDelete, Rows, Subject, Value, is_permit
 use super::judge::{Addressed, Case, JudgeError};
 use super::refusal::{Reason, Refusal};
 use crate::fault::StoreError;
+use crate::limits::TABLE_PAGE_ROWS;
 use crate::relation::{Act, Content, IndexKey, RelationStore, RowId, RowKey, Target, guard_key};
-
-/// Rows read at once where a policy has nothing to look them up by.
-const SCAN_ROWS: usize = 256;
 
 /// Witnesses found before in the same co-transaction, by lookup. They stay: own operations only add to them.
 pub(super) type Known = RefCell<BTreeMap<IndexKey, FoundRow<Target>>>;
@@ -219,9 +217,10 @@ impl<S: RelationStore> Case<'_, '_, S> {
 }
 
 /// The rows that policies may read for one operation.
-struct Witnesses<'w, 'c, 'j, S> {
-    case: &'w Case<'c, 'j, S>,
-    operation: u32,
+pub(super) struct Witnesses<'w, 'c, 'j, S> {
+    pub(super) case: &'w Case<'c, 'j, S>,
+    /// Own inserts from here on are none.
+    pub(super) operation: u32,
 }
 
 impl<S: RelationStore> Witnesses<'_, '_, '_, S> {
@@ -264,7 +263,8 @@ impl<S: RelationStore> Witnesses<'_, '_, '_, S> {
             };
             contents.push((*column, content));
         }
-        let Some(key) = guard_key(table, contents.iter().map(|(column, content)| (*column, Some(content)))) else {
+        let Some(key) = guard_key(table, None, contents.iter().map(|(column, content)| (*column, Some(content))))
+        else {
             return Ok((None, Vec::new()));
         };
         let mut rows = Vec::new();
@@ -334,13 +334,13 @@ impl<S: RelationStore> Iterator for Scan<'_, '_, '_, S> {
             if self.is_done {
                 return None;
             }
-            match self.case.judge.view.store().rows_of_table(self.table, self.after, SCAN_ROWS) {
+            match self.case.judge.view.store().rows_of_table(self.table, self.after, TABLE_PAGE_ROWS) {
                 Err(cause) => {
                     self.is_done = true;
                     return Some(Err(cause.into()));
                 }
                 Ok(rows) => {
-                    self.is_done = rows.len() < SCAN_ROWS;
+                    self.is_done = rows.len() < TABLE_PAGE_ROWS;
                     self.page = rows.into_iter().map(|row| (row.id, row.key)).collect::<Vec<_>>().into_iter();
                 }
             }

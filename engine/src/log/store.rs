@@ -27,6 +27,9 @@ pub trait LogStore {
     /// Returns at most `count_max` entries whose ids begin with these 8 bytes. Usually one or none.
     fn positions_by_prefix(&self, prefix: u64, count_max: usize) -> Result<Vec<Pos>, StoreError>;
 
+    /// Returns at most `count_max` of the first 8 bytes of kept entries' ids, ascending, each once, those above `after`.
+    fn prefixes(&self, after: Option<u64>, count_max: usize) -> Result<Vec<u64>, StoreError>;
+
     /// Returns a header, rebuilt from its row and checked against its id.
     fn header(&self, pos: Pos) -> Result<SignedHeader, StoreError>;
 

@@ -30,7 +30,7 @@ impl Keeper<'_> {
     /// Keeps one operation of the entry.
     ///
     /// * `key` - the operation; its entry is kept at that position.
-    /// * `act` - the operation, settled.
+    /// * `act` - the operation.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be written.
@@ -103,7 +103,9 @@ impl Keeper<'_> {
             if groups.is_some_and(|written| !written.contains(group)) {
                 continue;
             }
-            let Some(key) = keys::claim_key(unique.id, unique.columns.iter().map(|column| claim(*column))) else {
+            let Some(key) =
+                keys::claim_key(unique.id, Some(write.pos), unique.columns.iter().map(|column| claim(*column)))
+            else {
                 continue;
             };
             self.mark_contested(tx, key, row, write)?;
@@ -161,7 +163,7 @@ impl Keeper<'_> {
     ) -> Result<(), StoreError> {
         for lookup in &self.layout.of(table).lookups {
             let columns = lookup.iter().map(|column| (*column, cells[*column].as_ref()));
-            if let Some(key) = keys::guard_key(table, columns) {
+            if let Some(key) = keys::guard_key(table, Some(row.pos), columns) {
                 tx.insert_guard(key, row)?;
             }
         }

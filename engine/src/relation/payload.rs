@@ -16,7 +16,7 @@ mod reader;
 use treaty_schema::Value;
 
 pub use decode::{Payload, Span};
-pub use encode::{NamedCell, NamedOperation, NamedRow, NamedShape, PayloadBuilder};
+pub use encode::{NamedCell, NamedOperation, NamedRow, NamedShape, PayloadBuilder, PayloadMark};
 pub use genesis::GenesisPayload;
 pub use head::{Head, ObjectRef, Shape};
 pub use reader::{Mistake, PayloadError};

@@ -31,6 +31,14 @@ pub struct View<'v, S> {
     heads: &'v RefCell<HeadCache>,
 }
 
+impl<S> Clone for View<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for View<'_, S> {}
+
 /// The write that a cell holds at a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {

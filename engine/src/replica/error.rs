@@ -2,8 +2,9 @@
 
 use treaty_schema::Violation;
 
+use super::admit::AdmitError;
 use crate::causality::VersionError;
-use crate::cotx::Refusal;
+use crate::cotx::{JudgeError, Refusal};
 use crate::fault::{Fault, StoreError};
 use crate::log::EntryError;
 
@@ -19,8 +20,8 @@ pub enum ReplicaError {
     /// The patch makes no valid schema.
     #[error("the patch makes no valid schema: {} mistakes, the first: {}", .0.len(), first(.0))]
     Schema(Vec<Violation>),
-    /// The genesis, or one of its rows, is refused.
-    #[error("the genesis is refused: {0}")]
+    /// The genesis, or one of its rows, is refused; or an entry signed here has no place in the log.
+    #[error("the entry is refused: {0}")]
     Refused(#[source] Refusal),
     /// A version names an entry that is not held.
     #[error(transparent)]
@@ -57,6 +58,21 @@ impl From<VersionError> for ReplicaError {
             VersionError::Store(cause) => ReplicaError::Store(cause),
             unknown @ VersionError::Unknown { .. } => ReplicaError::Version(unknown),
         }
+    }
+}
+
+impl From<AdmitError> for ReplicaError {
+    fn from(cause: AdmitError) -> ReplicaError {
+        match cause {
+            AdmitError::Refused(refusal) => ReplicaError::Refused(refusal),
+            AdmitError::Store(cause) => ReplicaError::Store(cause),
+        }
+    }
+}
+
+impl From<JudgeError> for ReplicaError {
+    fn from(cause: JudgeError) -> ReplicaError {
+        AdmitError::from(cause).into()
     }
 }
 

@@ -121,6 +121,17 @@ pub struct IngestOutcome {
     pub evicted: Vec<EntryId>,
 }
 
+impl IngestOutcome {
+    /// Adds what became of later entries.
+    pub(super) fn append(&mut self, mut later: IngestOutcome) {
+        self.admitted.append(&mut later.admitted);
+        self.parked.append(&mut later.parked);
+        self.known.append(&mut later.known);
+        self.refused.append(&mut later.refused);
+        self.evicted.append(&mut later.evicted);
+    }
+}
+
 /// The changes from one version of the tables to a later one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {

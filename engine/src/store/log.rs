@@ -22,6 +22,10 @@ impl LogStore for Sqlite {
         entry::positions_by_prefix(self, prefix, count_max)
     }
 
+    fn prefixes(&self, after: Option<u64>, count_max: usize) -> Result<Vec<u64>, StoreError> {
+        entry::prefixes(self, after, count_max)
+    }
+
     fn header(&self, pos: Pos) -> Result<SignedHeader, StoreError> {
         entry::header(self, pos)
     }

@@ -16,7 +16,8 @@ pub const FORMAT: u32 = 1;
 const APPLICATION_ID: i32 = 0x5452_5459;
 
 /// The tables of format 1, a file per room.
-const TABLES: [&str; 3] = [include_str!("log.sql"), include_str!("causality.sql"), include_str!("note.sql")];
+const TABLES: [&str; 4] =
+    [include_str!("log.sql"), include_str!("causality.sql"), include_str!("relation.sql"), include_str!("note.sql")];
 
 /// When a committed transaction is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use treaty_schema::{ObjectId, SchemaVersion, Value};
 
 use crate::hash::EntryId;
+use crate::limits::{OPERATIONS_MAX, PAYLOAD_BYTES_MAX};
 use crate::relation::{RowId, RowName};
 
 /// A row, named whole.
@@ -69,6 +70,19 @@ pub enum NamedOperation {
     },
 }
 
+/// How far a [`PayloadBuilder`] was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PayloadMark {
+    version_count: usize,
+    shape_count: usize,
+    entry_count: usize,
+    shape_bytes: usize,
+    entry_bytes: usize,
+    body_bytes: usize,
+    transaction_count: u32,
+    operation_count: usize,
+}
+
 /// Builds the one encoding of a list of co-transactions.
 ///
 /// It checks nothing: what it is given must follow the rules of docs/spec/payload.md, or the result does not decode.
@@ -80,6 +94,7 @@ pub struct PayloadBuilder {
     entries: BTreeMap<EntryId, u32>,
     entry_bytes: Vec<u8>,
     transaction_count: u32,
+    operation_count: usize,
     body: Vec<u8>,
 }
 
@@ -92,10 +107,46 @@ impl PayloadBuilder {
     /// Adds a co-transaction, which must not be empty.
     pub fn push(&mut self, operations: &[NamedOperation]) {
         self.transaction_count += 1;
+        self.operation_count += operations.len();
         put_count(&mut self.body, operations.len());
         for operation in operations {
             self.operation(operation);
         }
+    }
+
+    /// Notes how far the payload is, for [`PayloadBuilder::undo`].
+    pub fn mark(&self) -> PayloadMark {
+        PayloadMark {
+            version_count: self.versions.len(),
+            shape_count: self.shapes.len(),
+            entry_count: self.entries.len(),
+            shape_bytes: self.shape_bytes.len(),
+            entry_bytes: self.entry_bytes.len(),
+            body_bytes: self.body.len(),
+            transaction_count: self.transaction_count,
+            operation_count: self.operation_count,
+        }
+    }
+
+    /// Takes back what was added since a mark.
+    pub fn undo(&mut self, mark: &PayloadMark) {
+        self.versions.truncate(mark.version_count);
+        if self.shapes.len() > mark.shape_count {
+            self.shapes.retain(|_, index| (*index as usize) < mark.shape_count);
+        }
+        if self.entries.len() > mark.entry_count {
+            self.entries.retain(|_, index| (*index as usize) < mark.entry_count);
+        }
+        self.shape_bytes.truncate(mark.shape_bytes);
+        self.entry_bytes.truncate(mark.entry_bytes);
+        self.body.truncate(mark.body_bytes);
+        self.transaction_count = mark.transaction_count;
+        self.operation_count = mark.operation_count;
+    }
+
+    /// Whether an entry may have this payload: neither too long nor of too many operations.
+    pub fn fits_entry(&self) -> bool {
+        self.payload_bytes() <= PAYLOAD_BYTES_MAX as usize && self.operation_count <= OPERATIONS_MAX as usize
     }
 
     /// Number of co-transactions so far: the index of the next.

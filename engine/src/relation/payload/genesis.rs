@@ -2,7 +2,7 @@
 
 use treaty_schema::Patch;
 
-use super::encode::{NamedOperation, PayloadBuilder};
+use super::encode::PayloadBuilder;
 use super::reader::{Mistake, PayloadError, Reader};
 use super::{Operation, Payload};
 
@@ -41,15 +41,11 @@ impl GenesisPayload {
 
     /// Encodes a genesis payload.
     ///
-    /// * `rows` - inserts; one co-transaction, none if there are no rows.
-    pub fn encode(nonce: [u8; 16], patch: &Patch, rows: &[NamedOperation]) -> Vec<u8> {
+    /// * `rows` - no co-transaction, or one of inserts.
+    pub fn encode(nonce: [u8; 16], patch: &Patch, rows: PayloadBuilder) -> Vec<u8> {
         let mut bytes = nonce.to_vec();
         borsh::to_writer(&mut bytes, patch).expect("writing to a Vec does not fail");
-        let mut builder = PayloadBuilder::new();
-        if !rows.is_empty() {
-            builder.push(rows);
-        }
-        builder.append_to(&mut bytes);
+        rows.append_to(&mut bytes);
         bytes
     }
 

@@ -24,6 +24,25 @@ pub(super) fn positions_by_prefix(store: &Sqlite, prefix: u64, count_max: usize)
     found.into_iter().map(position).collect()
 }
 
+pub(super) fn prefixes(store: &Sqlite, after: Option<u64>, count_max: usize) -> Result<Vec<u64>, StoreError> {
+    // Stored as signed numbers, whose upper half comes first: two stretches.
+    let sql =
+        "SELECT DISTINCT prefix FROM entry_by_prefix WHERE prefix >= ?1 AND prefix <= ?2 ORDER BY prefix LIMIT ?3";
+    let first = match after {
+        None => 0,
+        Some(u64::MAX) => return Ok(Vec::new()),
+        Some(after) => after + 1,
+    };
+    let stretches = [(first, u64::MAX / 2), (first.max(u64::MAX / 2 + 1), u64::MAX)];
+    let mut found = Vec::new();
+    for (from, to) in stretches.into_iter().filter(|(from, to)| from <= to) {
+        let left = i64::try_from(count_max - found.len()).unwrap_or(i64::MAX);
+        let params = params![from.cast_signed(), to.cast_signed(), left];
+        found.extend(store.all("reading prefixes", sql, params, |row| Ok(row.get::<_, i64>(0)?.cast_unsigned()))?);
+    }
+    Ok(found)
+}
+
 pub(super) fn header(store: &Sqlite, pos: Pos) -> Result<SignedHeader, StoreError> {
     struct Stored {
         id: EntryId,

@@ -1,0 +1,102 @@
+//! Admission of a whole entry: its place, its payload, every co-transaction; then keeping it.
+
+use std::cell::RefCell;
+
+use super::source::PayloadSource;
+use crate::causality::{Index, PlaceError, Placement};
+use crate::cotx::{Judge, JudgeError, Reason, Refusal, Source};
+use crate::crdt::OperationKey;
+use crate::fault::StoreError;
+use crate::log::{Entry, LogStore, Pos};
+use crate::relation::payload::{Payload, PayloadError};
+use crate::relation::{HeadCache, Keeper, Layout, View};
+use crate::store::{Sqlite, WriteTx};
+
+/// What entries are admitted with.
+#[derive(Clone, Copy)]
+pub(super) struct Desk<'d> {
+    pub(super) layout: &'d Layout,
+    pub(super) heads: &'d RefCell<HeadCache>,
+}
+
+/// Why an entry was not admitted.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AdmitError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<JudgeError> for AdmitError {
+    fn from(cause: JudgeError) -> AdmitError {
+        match cause {
+            JudgeError::Refused(refusal) => AdmitError::Refused(refusal),
+            JudgeError::Store(cause) => AdmitError::Store(cause),
+        }
+    }
+}
+
+impl From<PlaceError> for AdmitError {
+    fn from(cause: PlaceError) -> AdmitError {
+        match cause {
+            PlaceError::Store(cause) => AdmitError::Store(cause),
+            full @ PlaceError::Full => AdmitError::Store(StoreError::corrupt(full.to_string())),
+            wrong => AdmitError::Refused(Refusal::new(Reason::Header, wrong.to_string())),
+        }
+    }
+}
+
+/// Refuses a payload that does not decode.
+pub(super) fn undecodable(cause: PayloadError) -> Refusal {
+    Refusal::new(Reason::Payload, cause.to_string())
+}
+
+impl<'d> Desk<'d> {
+    /// Admits an entry whose parents are all kept, and keeps it; refuses it without having written anything.
+    ///
+    /// # Errors
+    /// [`AdmitError::Refused`] for ever; [`AdmitError::Store`].
+    pub(super) fn admit(self, tx: &WriteTx<'_>, index: &Index, entry: &Entry) -> Result<Placement, AdmitError> {
+        let placement = index.place(&**tx, entry.header())?;
+        let payload = Payload::decode(entry.payload().to_vec()).map_err(undecodable)?;
+        let source = PayloadSource::new(tx, self.layout, &payload)?;
+        let height_max = entry.header().height.saturating_sub(1);
+        let view = View::new(&**tx, self.layout, placement.past(), height_max, self.heads);
+        let mut judge = Judge::new(view, Some(*entry.author()));
+        for transaction in 0..payload.transaction_count() {
+            judge.admit(&source, transaction)?;
+        }
+        self.keep(tx, index, entry, &placement, (&payload, &source))?;
+        Ok(placement)
+    }
+
+    /// Keeps an entry that was judged.
+    ///
+    /// # Errors
+    /// [`AdmitError::Store`].
+    pub(super) fn keep(
+        self,
+        tx: &WriteTx<'_>,
+        index: &Index,
+        entry: &Entry,
+        placement: &Placement,
+        (payload, source): (&Payload, &impl Source),
+    ) -> Result<(), AdmitError> {
+        index.write(tx, entry, placement)?;
+        let keeper = Keeper { layout: self.layout, stamp: entry.header().stamp(), past: placement.past() };
+        for transaction in 0..payload.transaction_count() {
+            for operation in 0..payload.operation_count(transaction) {
+                let span = payload.span(transaction, operation).expect("the operation is within the counts");
+                let key = OperationKey { pos: placement.pos(), transaction, operation };
+                keeper.keep(tx, key, span, &*source.act(transaction, operation)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The greatest height among the entries of a past, by its maximal entries.
+pub(super) fn height_of(store: &Sqlite, frontier: &[Pos]) -> Result<u64, StoreError> {
+    frontier.iter().try_fold(0, |height, pos| Ok(height.max(store.stamp(*pos)?.height)))
+}

@@ -1,0 +1,159 @@
+//! The way of tables from one version to a later one, in batches.
+//!
+//! A batch takes entries in the order of their stamps, so that it ends at a version, and reads each row that they touch
+//! once, at that version. A row inserted and never touched again is read from the entry at hand.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use treaty_schema::OnDelete;
+
+use super::Replica;
+use super::error::ReplicaError;
+use super::read::RowReader;
+use super::source::PayloadSource;
+use super::types::{Batch, RowChange};
+use crate::causality::{Pos, Version};
+use crate::cotx::Source;
+use crate::fault::StoreError;
+use crate::limits::{ACTS_HELD_BYTES_MAX, BATCH_ENTRIES_MAX};
+use crate::log::{LogStore, Stamp};
+use crate::relation::payload::{GenesisPayload, Payload};
+use crate::relation::{Act, Content, Marks, RelationStore, RowKey, RowRecord};
+
+/// The rows that a batch touches.
+#[derive(Default)]
+struct Touched {
+    /// With what the insert said, if it is of this batch and small enough to hold.
+    rows: BTreeMap<RowKey, (RowRecord, Option<Vec<Option<Content>>>)>,
+}
+
+impl Replica {
+    pub(super) fn changes(&self, from: &Version, rows_max: usize) -> Result<Batch, ReplicaError> {
+        let (past, height) = self.past_and_height(from)?;
+        let mut difference = self.index.difference(&self.index.whole(), &past);
+        let (mut touched, mut lasts) = (Touched::default(), BTreeMap::new());
+        let (mut entry_count, mut height_to) = (0, height);
+        while touched.rows.len() < rows_max.max(1) && entry_count < BATCH_ENTRIES_MAX {
+            let Some((pos, Stamp { height, .. })) = difference.next(&self.store)? else { break };
+            self.touch_entry(&mut touched, pos)?;
+            lasts.insert(pos.chain(), pos);
+            entry_count += 1;
+            height_to = height_to.max(height);
+        }
+        let mut past_to = past.clone();
+        for pos in lasts.into_values() {
+            past_to = past_to.join(&*self.index.clock(&self.store, pos)?);
+        }
+        let ends = (RowReader::new(self.view(&past, height)), RowReader::new(self.view(&past_to, height_to)));
+        self.touch_neighbours(&mut touched, &ends)?;
+        let changes = changes(touched, &ends)?;
+        let to = if entry_count == 0 { from.clone() } else { self.index.version_of(&self.store, &past_to)? };
+        Ok(Batch { to, changes, entry_count, is_last: difference.left() == 0 })
+    }
+
+    /// Notes the rows that an entry inserts, updates or deletes.
+    fn touch_entry(&self, touched: &mut Touched, pos: Pos) -> Result<(), ReplicaError> {
+        let payload = self.decode_kept(pos)?;
+        let source = PayloadSource::new(&self.store, &self.layout, &payload)?;
+        let is_small = payload.bytes().len() <= ACTS_HELD_BYTES_MAX;
+        for record in self.store.rows_of_entry(pos)? {
+            let act = source.act(record.key.transaction, record.key.operation)?.into_owned().settled(pos);
+            let insert = match act {
+                Act::Insert { cells, .. } if is_small => Some(cells),
+                Act::Insert { .. } | Act::Update { .. } | Act::Delete { .. } => None,
+            };
+            touched.rows.insert(record.key, (record, insert));
+        }
+        for transaction in 0..payload.transaction_count() {
+            for operation in 0..payload.operation_count(transaction) {
+                let row = match &*source.act(transaction, operation)? {
+                    Act::Insert { .. } => continue,
+                    Act::Update { row, .. } | Act::Delete { row, .. } => row.key(pos),
+                };
+                touched.add(&self.store, row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Decodes the payload of a kept entry.
+    pub(super) fn decode_kept(&self, pos: Pos) -> Result<Payload, StoreError> {
+        let bytes = self.store.payload(pos)?;
+        let decoded = match pos {
+            Pos::GENESIS => GenesisPayload::decode(bytes).map(|genesis| genesis.rows),
+            _ => Payload::decode(bytes),
+        };
+        decoded.map_err(|cause| StoreError::corrupt(format!("the payload of entry {pos:?}: {cause}")))
+    }
+
+    /// Notes the rows whose id, references or withholding change with what was touched.
+    fn touch_neighbours(&self, touched: &mut Touched, ends: &(RowReader<'_>, RowReader<'_>)) -> Result<(), StoreError> {
+        let direct: Vec<RowRecord> = touched.rows.values().map(|(row, _)| *row).collect();
+        for row in direct {
+            if row.marks.has(Marks::CONTESTED) {
+                for end in [&ends.0, &ends.1] {
+                    for rival in end.rivals(&row)? {
+                        touched.rows.entry(rival.key).or_insert((rival, None));
+                    }
+                }
+            }
+            if row.marks.has(Marks::TWIN) {
+                for twin in self.store.rows_with_id(row.table, row.id)? {
+                    touched.rows.entry(twin.key).or_insert((twin, None));
+                    self.touch_referrers(touched, &twin, false)?;
+                }
+            }
+            if row.marks.has(Marks::DELETED) {
+                self.touch_referrers(touched, &row, true)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the rows that refer to a row.
+    ///
+    /// * `is_null_only` - only by foreign keys that read NULL when the row goes.
+    fn touch_referrers(&self, touched: &mut Touched, row: &RowRecord, is_null_only: bool) -> Result<(), StoreError> {
+        let layout = &self.layout;
+        let on_delete = |table: usize, key: usize| layout.table(table).foreign_keys[key].on_delete;
+        let matters = |table: usize, key: usize| !is_null_only || on_delete(table, key) == OnDelete::SetNull;
+        if !layout.of(row.table).referrers.iter().any(|(table, key)| matters(*table, *key)) {
+            return Ok(());
+        }
+        let mut referrers = Vec::new();
+        self.store.references(row.key, &mut |reference| {
+            if matters(reference.table, reference.foreign_key) {
+                referrers.push(reference.row);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        referrers.into_iter().try_for_each(|referrer| touched.add(&self.store, referrer))
+    }
+}
+
+impl Touched {
+    fn add(&mut self, store: &impl RelationStore, key: RowKey) -> Result<(), StoreError> {
+        if let std::collections::btree_map::Entry::Vacant(place) = self.rows.entry(key) {
+            let row = store.row(key)?;
+            place
+                .insert((row.ok_or_else(|| StoreError::corrupt(format!("row {key:?} is named, but not kept")))?, None));
+        }
+        Ok(())
+    }
+}
+
+/// Works out what becomes of each id that a touched row had or has.
+fn changes(touched: Touched, (from, to): &(RowReader<'_>, RowReader<'_>)) -> Result<Vec<RowChange>, StoreError> {
+    let mut changes = BTreeMap::new();
+    for (_, (row, insert)) in touched.rows {
+        if from.view.is_live(&row)? {
+            changes.entry((row.table, from.view.shown_id(&row)?)).or_insert(None);
+        }
+        if to.view.is_live(&row)? {
+            let image = to.image(&row, insert)?;
+            changes.insert((row.table, to.view.shown_id(&row)?), Some(image));
+        }
+    }
+    Ok(changes.into_iter().map(|((table, id), row)| RowChange { table, id, row }).collect())
+}

@@ -1,0 +1,117 @@
+//! The log for people: entries newest first, their operations decoded.
+
+use std::collections::BTreeMap;
+
+use super::Replica;
+use super::error::ReplicaError;
+use super::source::PayloadSource;
+use super::types::{LogItem, LogOperation, LogPage, Verb};
+use crate::causality::{Past, Pos, Version};
+use crate::cotx::Source;
+use crate::fault::StoreError;
+use crate::log::{LogStore, Stamp};
+use crate::relation::payload::Payload;
+use crate::relation::{Act, Content, RelationStore, RowKey, RowName};
+
+/// Reads a page of the log: the entries of greatest stamp of a version.
+pub(super) fn page(replica: &Replica, of: Option<&Version>, entries_max: usize) -> Result<LogPage, ReplicaError> {
+    let past = match of {
+        Some(version) => replica.index.past_of(&replica.store, version)?,
+        None => replica.index.whole(),
+    };
+    let mut tops: BTreeMap<Stamp, Pos> = BTreeMap::new();
+    for top in past.tops() {
+        tops.insert(replica.store.stamp(*top)?, *top);
+    }
+    let mut items = Vec::new();
+    while items.len() < entries_max {
+        let Some((stamp, pos)) = tops.pop_last() else { break };
+        items.push(item(replica, pos, stamp)?);
+        if let Some(before) = Pos::new(pos.chain(), pos.sequence() - 1) {
+            tops.insert(replica.store.stamp(before)?, before);
+        }
+    }
+    // What is left of each chain: dropping the greatest stamps of a downward-closed set leaves one.
+    let left: Vec<Pos> = tops.into_values().collect();
+    let next = if left.is_empty() {
+        None
+    } else {
+        let past: Past = replica.index.past_of_positions(&replica.store, &left)?;
+        Some(replica.index.version_of(&replica.store, &past)?)
+    };
+    Ok(LogPage { items, next })
+}
+
+fn item(replica: &Replica, pos: Pos, stamp: Stamp) -> Result<LogItem, ReplicaError> {
+    let header = replica.store.header(pos)?;
+    let payload = replica.decode_kept(pos)?;
+    let source = PayloadSource::new(&replica.store, &replica.layout, &payload)?;
+    let mut transactions = Vec::new();
+    for transaction in 0..payload.transaction_count() {
+        transactions.push(operations(replica, pos, &payload, &source, transaction)?);
+    }
+    Ok(LogItem {
+        id: stamp.id,
+        height: stamp.height,
+        author: header.author,
+        time_ms: header.time_ms,
+        parents: header.parents.clone(),
+        transactions,
+    })
+}
+
+fn operations(
+    replica: &Replica,
+    pos: Pos,
+    payload: &Payload,
+    source: &PayloadSource<'_>,
+    transaction: u32,
+) -> Result<Vec<LogOperation>, ReplicaError> {
+    let mut operations = Vec::new();
+    for operation in 0..payload.operation_count(transaction) {
+        let act = source.act(transaction, operation)?.into_owned().settled(pos);
+        let (verb, key, cells) = match &act {
+            Act::Insert { table, cells, .. } => {
+                let columns = &replica.layout.of(*table).inserted;
+                let cells = columns.iter().map(|column| (*column, &cells[*column])).collect();
+                (Verb::Insert, RowKey { pos, transaction, operation }, cells)
+            }
+            Act::Update { row, columns, cells, .. } => {
+                (Verb::Update, row.key(pos), columns.iter().copied().zip(cells).collect())
+            }
+            Act::Delete { row, .. } => (Verb::Delete, row.key(pos), Vec::new()),
+        };
+        operations.push(read_operation(replica, verb, key, cells)?);
+    }
+    Ok(operations)
+}
+
+fn read_operation(
+    replica: &Replica,
+    verb: Verb,
+    key: RowKey,
+    cells: Vec<(usize, &Option<Content>)>,
+) -> Result<LogOperation, StoreError> {
+    let kept = |key: RowKey| {
+        let row = replica.store.row(key)?;
+        row.ok_or_else(|| StoreError::corrupt(format!("row {key:?} is named, but not kept")))
+    };
+    let row = kept(key)?;
+    let entry = replica.store.stamp(key.pos)?.id;
+    let mut values = Vec::with_capacity(cells.len());
+    for (column, content) in cells {
+        let value = match content {
+            None => None,
+            Some(Content::Value(value)) => Some(value.clone()),
+            Some(Content::Row(target)) => Some(kept(target.key(key.pos))?.id.to_value()),
+        };
+        values.push((column, value));
+    }
+    Ok(LogOperation {
+        verb,
+        table: row.table,
+        row: RowName { entry, transaction: key.transaction, operation: key.operation },
+        id: row.id,
+        cells: values,
+    })
+}

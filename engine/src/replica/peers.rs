@@ -1,0 +1,27 @@
+//! What a peer is sent that may not sync any more.
+
+use std::collections::BTreeSet;
+
+use super::Replica;
+use super::error::ReplicaError;
+use crate::causality::{Past, Version};
+use crate::cotx::past_witnesses;
+use crate::identity::Identity;
+use crate::relation::RelationStore;
+
+impl Replica {
+    pub(super) fn farewell_to(&self, peer: &Identity) -> Result<Option<Version>, ReplicaError> {
+        let past = self.index.whole();
+        let view = self.view(&past, u64::MAX);
+        let mut ends = BTreeSet::new();
+        for row in past_witnesses(&view, peer)? {
+            ends.extend(self.store.deletes(row)?.into_iter().filter(|delete| view.sees(*delete)).map(|key| key.pos));
+        }
+        if ends.is_empty() {
+            return Ok(None);
+        }
+        let ends: Vec<_> = ends.into_iter().collect();
+        let past: Past = self.index.past_of_positions(&self.store, &ends)?;
+        Ok(Some(self.index.version_of(&self.store, &past)?))
+    }
+}
