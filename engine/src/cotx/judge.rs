@@ -173,7 +173,7 @@ impl<'j, S: RelationStore> Case<'_, 'j, S> {
             Act::Insert { table, id, cells } => self.judge_insert(operation, *table, *id, cells),
             Act::Update { table, row, columns, cells } => {
                 let addressed = self.address(*table, *row)?;
-                self.check_update((*table, *row), &addressed, columns, cells)?;
+                self.check_update(*table, *row, columns, cells)?;
                 self.permit_inserted(Command::Update, (*table, *row), &addressed, operation)?;
                 let written = columns.iter().copied().zip(cells);
                 self.check_references(*table, written.clone())?;

@@ -2,7 +2,7 @@
 
 use treaty_schema::{RowFault, Table, Value};
 
-use super::judge::{Addressed, Case, JudgeError};
+use super::judge::{Case, JudgeError};
 use super::refusal::{Reason, Refusal};
 use crate::relation::{Content, Layout, RelationStore, Target};
 
@@ -48,8 +48,8 @@ impl<S: RelationStore> Case<'_, '_, S> {
     /// [`Reason::Type`], [`Reason::NotNull`], [`Reason::Check`], [`Reason::Frozen`].
     pub(super) fn check_update(
         &self,
-        (table, row): (usize, Target),
-        addressed: &Addressed,
+        table: usize,
+        row: Target,
         columns: &[usize],
         cells: &[Option<Content>],
     ) -> Result<(), JudgeError> {
@@ -60,7 +60,7 @@ impl<S: RelationStore> Case<'_, '_, S> {
             values[of.id_column] = self.value(table, row, of.id_column, None)?;
         }
         of.check_cells(&values, columns).map_err(|fault| refused(of, &fault))?;
-        self.check_frozen((table, row), addressed, columns, cells)
+        self.check_frozen(table, columns)
     }
 
     /// The cells written as values, in the width of the table; row names that nothing reads are not worked out.
@@ -90,36 +90,17 @@ impl<S: RelationStore> Case<'_, '_, S> {
         Ok(values)
     }
 
-    /// Refuses a change of a column that never changes. As part of a group it is written again, as it was inserted.
-    fn check_frozen(
-        &self,
-        (table, row): (usize, Target),
-        addressed: &Addressed,
-        columns: &[usize],
-        cells: &[Option<Content>],
-    ) -> Result<(), JudgeError> {
+    /// Refuses to write columns that never change. The columns of a group are all of that kind, or none is.
+    fn check_frozen(&self, table: usize, columns: &[usize]) -> Result<(), JudgeError> {
         let of = self.layout().table(table);
-        let frozen = |column: &usize| !of.columns[*column].updatable;
-        if !columns.iter().any(frozen) {
-            return Ok(());
-        }
-        let refuse = |column: usize| {
-            let message = format!("column {} of table {} never changes after insert", of.columns[column].name, of.name);
-            Err(Refusal::new(Reason::Frozen, message).into())
-        };
-        for group in self.layout().of(table).groups_of(columns) {
-            let group = &of.groups[group].columns;
-            if group.iter().all(frozen) {
-                return refuse(group[0]);
+        match columns.iter().find(|column| !of.columns[**column].updatable) {
+            None => Ok(()),
+            Some(column) => {
+                let name = &of.columns[*column].name;
+                let message = format!("column {name} of table {} never changes after insert", of.name);
+                Err(Refusal::new(Reason::Frozen, message).into())
             }
         }
-        let inserted = self.inserted_contents(row, addressed)?;
-        for (column, content) in columns.iter().zip(cells).filter(|(column, _)| frozen(column)) {
-            if inserted[*column] != *content {
-                return refuse(*column);
-            }
-        }
-        Ok(())
     }
 }
 

@@ -2,14 +2,25 @@
 //!
 //! Everything here is for tests alone and may panic: a wrong drawing is a wrong test.
 
+mod admission;
 mod bare_log;
 mod dag;
+mod drawn_schema;
 mod gate;
+mod history;
 mod oracle;
 mod random;
+mod state;
+mod story;
 
 pub use bare_log::BareLog;
 pub use dag::{Dag, Node, keypair};
+pub use drawn_schema::{
+    TableDraft, all, always, author, col, compare, eq, exists, number, patch, scalar, table, text, with_peers,
+};
 pub use gate::FailNth;
+pub use history::History;
 pub use oracle::Oracle;
 pub use random::{dag, shuffled};
+pub use state::ShownRow;
+pub use story::{Story, told_value};

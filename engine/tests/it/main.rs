@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
+mod admission;
 mod causality;
 mod entry_format;
 mod failing_store;
@@ -10,4 +11,5 @@ mod parking;
 mod signature;
 mod store_file;
 mod sync;
+mod tables;
 mod vectors;
