@@ -26,9 +26,9 @@ pub struct Span {
 pub struct Payload {
     bytes: Vec<u8>,
     head: Head,
-    /// Offsets of all operations, and the end of the last.
-    offsets: Vec<u32>,
-    /// Index of the first operation of each co-transaction in `offsets`, and the number of all operations.
+    /// All operations, co-transaction after co-transaction.
+    spans: Vec<Span>,
+    /// Index of the first operation of each co-transaction in `spans`, and the number of all operations.
     starts: Vec<u32>,
 }
 
@@ -50,7 +50,7 @@ impl Payload {
         let head = Head::read(&mut reader)?;
         head.check_distinct().map_err(|mistake| reader.error(mistake))?;
         let mut walk =
-            Walk { head: &head, seen: Seen::default(), kinds: Vec::new(), offsets: Vec::new(), starts: vec![0] };
+            Walk { head: &head, seen: Seen::default(), kinds: Vec::new(), spans: Vec::new(), starts: vec![0] };
         for _ in 0..reader.count(4)? {
             walk.transaction(&mut reader)?;
         }
@@ -64,9 +64,8 @@ impl Payload {
         {
             return Err(reader.error(Mistake::DictionaryUnused));
         }
-        let (mut offsets, starts) = (walk.offsets, walk.starts);
-        offsets.push(to_u32(reader.offset()));
-        Ok(Payload { bytes, head, offsets, starts })
+        let (spans, starts) = (walk.spans, walk.starts);
+        Ok(Payload { bytes, head, spans, starts })
     }
 
     /// The dictionaries.
@@ -95,7 +94,7 @@ impl Payload {
 
     /// Number of operations of all co-transactions.
     pub fn operation_count_all(&self) -> u32 {
-        to_u32(self.offsets.len() - 1)
+        to_u32(self.spans.len())
     }
 
     /// Where an operation lies, if there is such an operation.
@@ -103,8 +102,7 @@ impl Payload {
         if operation >= self.operation_count(transaction) {
             return None;
         }
-        let index = (self.starts[transaction as usize] + operation) as usize;
-        Some(Span { offset: self.offsets[index], bytes: self.offsets[index + 1] - self.offsets[index] })
+        Some(self.spans[(self.starts[transaction as usize] + operation) as usize])
     }
 
     /// Decodes an operation, if there is such an operation.
@@ -145,7 +143,7 @@ struct Walk<'h> {
     seen: Seen,
     /// Of every operation, whether it is an insert.
     kinds: Vec<bool>,
-    offsets: Vec<u32>,
+    spans: Vec<Span>,
     starts: Vec<u32>,
 }
 
@@ -155,7 +153,7 @@ impl Walk<'_> {
         if operation_count == 0 {
             return Err(reader.error(Mistake::EmptyTransaction));
         }
-        if self.offsets.len() + operation_count > OPERATIONS_MAX as usize {
+        if self.spans.len() + operation_count > OPERATIONS_MAX as usize {
             return Err(reader.error(Mistake::TooManyOperations));
         }
         let mut touched = BTreeSet::new();
@@ -165,9 +163,9 @@ impl Walk<'_> {
             let operation = read_operation(reader, self.head)?;
             self.check(&operation, &mut touched, &mut forward).map_err(|mistake| PayloadError { offset, mistake })?;
             self.kinds.push(matches!(operation, Operation::Insert { .. }));
-            self.offsets.push(to_u32(offset));
+            self.spans.push(Span { offset: to_u32(offset), bytes: to_u32(reader.offset() - offset) });
         }
-        self.starts.push(to_u32(self.offsets.len()));
+        self.starts.push(to_u32(self.spans.len()));
         let current = to_u32(self.starts.len() - 2);
         for operation in forward {
             if !self.is_insert(current, operation) {
