@@ -8,21 +8,21 @@
 //! Both sides are equal, but the dialling side speaks first, so that a listener says nothing to those it refuses.
 //! Spec: docs/spec/sync.md.
 
+mod hearing;
+mod speaking;
+
 use std::collections::VecDeque;
 
 use crate::causality::{Past, Version};
 use crate::fault::StoreError;
 use crate::hash::{EntryId, SpaceId};
-use crate::limits::{
-    BYE_TEXT_BYTES_MAX, CREDIT_ENTRIES, HEADS_PER_FRAME_MAX, REFUSED_PER_SESSION_MAX, STALL_MS,
-    UNKNOWN_PARENT_COUNT_MAX,
-};
+use crate::limits::{BYE_TEXT_BYTES_MAX, STALL_MS};
 use crate::log::Entry;
-use crate::sync::frame::{Bye, ByeCode, EntryItem, Frame, FrameError, FrameReader, Heads, Hello};
-use crate::sync::locator::{locator, read_locator};
-use crate::sync::receiving::{Arrival, ReceiveFault, ReceivedCounts, Receiving};
-use crate::sync::sending::{Sending, TooMuch};
+use crate::sync::frame::{Bye, ByeCode, Frame, FrameReader, Heads};
+use crate::sync::receiving::{ReceivedCounts, Receiving};
+use crate::sync::sending::Sending;
 use crate::sync::view::View;
+use hearing::Stop;
 
 /// Who opened the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,12 +130,6 @@ enum Pull {
     Requested(u32),
     /// DONE has come; what came before it is not settled yet.
     Ending,
-}
-
-/// Why a session cannot go on. Store errors go to the caller, everything else to the peer.
-enum Stop {
-    Bye(Bye),
-    Store(StoreError),
 }
 
 impl Session {
@@ -304,10 +298,27 @@ impl Session {
         std::mem::take(&mut self.events)
     }
 
-    /// Says whether the session is over and the BYE has been taken by [`Session::output`].
+    /// Returns the BYE that closes a session, if it has not been taken yet. Needs no view, so it can always be said.
+    pub fn last_words(&mut self) -> Option<Vec<u8>> {
+        if self.phase == Phase::Closed { self.control.pop_front().map(|frame| frame.encode()) } else { None }
+    }
+
+    /// Says whether the session is over; a last BYE may still be taken by [`Session::output`].
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.phase == Phase::Closed && self.control.is_empty()
+        self.phase == Phase::Closed
+    }
+
+    /// Says whether everything that the peer has announced is here, or was refused.
+    #[must_use]
+    pub fn is_in_step(&self) -> bool {
+        self.phase == Phase::Running && self.pull == Pull::Idle && self.receiving.is_idle()
+    }
+
+    /// Returns what the peer said that it holds.
+    #[must_use]
+    pub fn acknowledged(&self) -> &Past {
+        self.sending.acknowledged()
     }
 
     /// Says whether the peer has said HELLO, and nobody BYE.
@@ -365,217 +376,6 @@ impl Session {
         matches!(self.access, Access::Full | Access::ReceiveOnly)
     }
 
-    /// What may be sent to this peer.
-    fn offer(&self, view: &dyn View) -> Past {
-        match self.access {
-            Access::Full => view.whole(),
-            Access::Farewell { .. } => self.farewell.clone(),
-            Access::ReceiveOnly | Access::Refused { .. } => Past::EMPTY,
-        }
-    }
-
-    fn say_hello(&mut self, view: &dyn View) {
-        let heads = self.own_heads(view);
-        self.control.push_back(Frame::Hello(Hello { space: self.space, heads }));
-    }
-
-    /// What this side names, and remembers to have named.
-    fn own_heads(&mut self, view: &dyn View) -> Heads {
-        let mut ids = match &self.access {
-            Access::Full => view.heads(),
-            Access::Farewell { offer, .. } => offer.ids().to_vec(),
-            Access::ReceiveOnly | Access::Refused { .. } => Vec::new(),
-        };
-        let is_partial = ids.len() > HEADS_PER_FRAME_MAX;
-        ids.truncate(HEADS_PER_FRAME_MAX);
-        self.announced.clone_from(&ids);
-        self.answers_due = (self.answers_due + 1).min(2);
-        Heads { ids, is_partial }
-    }
-
-    fn take_frame(&mut self, frame: Frame, view: &dyn View) -> Result<(), Stop> {
-        match (self.phase, frame) {
-            (_, Frame::Bye(bye)) => {
-                self.phase = Phase::Closed;
-                self.control.clear();
-                self.events.push(SessionEvent::Closed { bye, is_by_peer: true });
-                Ok(())
-            }
-            (Phase::AwaitingHello, Frame::Hello(hello)) => self.take_hello(hello, view),
-            (Phase::AwaitingHello, frame) => Err(out_of_place(&frame)),
-            (_, Frame::Locator(prefixes)) => self.take_locator(&prefixes, view),
-            (_, Frame::Have) => self.take_have(view),
-            (_, Frame::Want(ids)) => self.take_want(&ids, view),
-            (_, Frame::Credit(credit)) => Ok(self.sending.add_credit(credit)?),
-            (_, Frame::Missing(_)) if !self.is_restarted => {
-                self.restart();
-                Ok(())
-            }
-            // After access was lost, what is still on its way is not looked at.
-            (_, Frame::Entries(_) | Frame::Payload(_) | Frame::Done) if !self.receives() => Ok(()),
-            (_, Frame::Entries(items)) => items.into_iter().try_for_each(|item| self.take_item(item, view)),
-            (_, Frame::Payload(chunk)) => Ok(self.receiving.add_chunk(&chunk)?),
-            (_, Frame::Heads(heads)) => self.take_heads(heads, view),
-            (_, Frame::Done) => self.take_done(view),
-            (_, frame @ (Frame::Hello(_) | Frame::Missing(_))) => Err(out_of_place(&frame)),
-        }
-    }
-
-    fn take_hello(&mut self, hello: Hello, view: &dyn View) -> Result<(), Stop> {
-        if hello.space != self.space {
-            return Err(Stop::Bye(bye(ByeCode::WrongSpace, "another space is synced here")));
-        }
-        self.phase = Phase::Running;
-        self.events.push(SessionEvent::Opened);
-        if self.role == Role::Listener {
-            self.say_hello(view);
-        }
-        self.learn_heads(hello.heads, view)?;
-        if !self.receives() {
-            return Ok(());
-        }
-        if self.peer_heads.is_partial || self.lacks_some(view)? {
-            self.pull(view)?;
-        } else {
-            self.control.push_back(Frame::Have);
-            self.events.push(SessionEvent::InStep);
-        }
-        Ok(())
-    }
-
-    fn take_heads(&mut self, heads: Heads, view: &dyn View) -> Result<(), Stop> {
-        self.learn_heads(heads, view)?;
-        let may_pull = self.receives() && self.pull == Pull::Idle;
-        if may_pull && (self.peer_heads.is_partial || self.lacks_some(view)?) {
-            self.pull(view)?;
-        }
-        Ok(())
-    }
-
-    fn learn_heads(&mut self, heads: Heads, view: &dyn View) -> Result<(), StoreError> {
-        for id in &heads.ids {
-            if let Some(pos) = view.position_of(id)? {
-                self.sending.learn(view, pos)?;
-            }
-        }
-        self.peer_heads = heads;
-        Ok(())
-    }
-
-    /// Asks for what the peer has named and we lack.
-    fn pull(&mut self, view: &dyn View) -> Result<(), StoreError> {
-        self.control.push_back(Frame::Locator(locator(view)?));
-        self.pull = Pull::Requested(1);
-        Ok(())
-    }
-
-    /// Whether the peer has named entries that are neither here, nor coming, nor refused.
-    fn lacks_some(&self, view: &dyn View) -> Result<bool, StoreError> {
-        for id in &self.peer_heads.ids {
-            let is_here = self.receiving.is_under_way(id) || view.position_of(id)?.is_some();
-            if !is_here && !self.receiving.is_refused(view, id)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    fn take_locator(&mut self, prefixes: &[u64], view: &dyn View) -> Result<(), Stop> {
-        self.take_answer()?;
-        let known = read_locator(view, prefixes, self.sending.known().clone())?;
-        self.sending.restart_from(known);
-        self.has_baseline = true;
-        self.dones_due += 1;
-        Ok(())
-    }
-
-    fn take_have(&mut self, view: &dyn View) -> Result<(), Stop> {
-        self.take_answer()?;
-        for id in std::mem::take(&mut self.announced) {
-            if let Some(pos) = view.position_of(&id)? {
-                self.sending.learn(view, pos)?;
-            }
-        }
-        self.has_baseline = self.access != Access::ReceiveOnly;
-        Ok(())
-    }
-
-    /// A peer answers what this side names with LOCATOR or HAVE, once each.
-    fn take_answer(&mut self) -> Result<(), Stop> {
-        self.answers_due = self.answers_due.checked_sub(1).ok_or_else(|| protocol("an answer to nothing"))?;
-        self.is_peer_willing = true;
-        Ok(())
-    }
-
-    fn take_want(&mut self, ids: &[EntryId], view: &dyn View) -> Result<(), Stop> {
-        let offer = self.offer(view);
-        for id in ids {
-            let pos =
-                view.position_of(id)?.ok_or_else(|| protocol("a payload was asked for that was not announced"))?;
-            if offer.contains(pos) {
-                self.sending.want(*id, pos, view.header(pos)?.payload_bytes)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The peer lacks parents that its locator made us believe it holds: begin anew from what is certain.
-    fn restart(&mut self) {
-        self.is_restarted = true;
-        if self.dones_due > 0 {
-            self.control.push_back(Frame::Done);
-        } else {
-            self.dones_due = 1;
-        }
-        self.sending.restart_from(self.sending.acknowledged().clone());
-    }
-
-    fn take_item(&mut self, item: EntryItem, view: &dyn View) -> Result<(), Stop> {
-        let cost = self.receiving.charge(&item)?;
-        match self.receiving.arrive(view, item, cost)? {
-            Arrival::Taken => {}
-            Arrival::Known(id) => {
-                if let Some(pos) = view.position_of(&id)? {
-                    self.sending.learn(view, pos)?;
-                }
-            }
-            Arrival::Refused(id) => self.note_refused(id),
-            Arrival::Early(missing) => self.take_early(missing)?,
-        }
-        Ok(())
-    }
-
-    fn take_early(&mut self, mut missing: Vec<EntryId>) -> Result<(), Stop> {
-        if self.receiving.counts.unknown_parents > UNKNOWN_PARENT_COUNT_MAX {
-            return Err(protocol("entries came before their parents"));
-        }
-        if !self.is_missing_told {
-            missing.truncate(HEADS_PER_FRAME_MAX);
-            self.control.push_back(Frame::Missing(missing));
-            self.is_missing_told = true;
-            self.pull = match self.pull {
-                Pull::Requested(dones) => Pull::Requested(dones + 1),
-                Pull::Idle | Pull::Ending => Pull::Requested(1),
-            };
-        }
-        Ok(())
-    }
-
-    fn take_done(&mut self, view: &dyn View) -> Result<(), Stop> {
-        match self.pull {
-            Pull::Requested(1) => self.pull = Pull::Ending,
-            Pull::Requested(dones) => self.pull = Pull::Requested(dones - 1),
-            Pull::Idle | Pull::Ending => return Err(out_of_place(&Frame::Done)),
-        }
-        Ok(self.review(view)?)
-    }
-
-    fn note_refused(&mut self, id: EntryId) {
-        if self.receiving.note_refused(id) > REFUSED_PER_SESSION_MAX {
-            self.close(bye(ByeCode::BadEntry, "too many entries are refused here"));
-        }
-    }
-
     /// Draws conclusions once everything received is settled.
     fn review(&mut self, view: &dyn View) -> Result<(), StoreError> {
         if !self.receiving.is_idle() || self.phase != Phase::Running {
@@ -599,55 +399,6 @@ impl Session {
         }
         Ok(())
     }
-
-    fn next_frame(&mut self, view: &dyn View) -> Result<Option<Frame>, StoreError> {
-        if let Some(frame) = self.control.pop_front() {
-            return Ok(Some(frame));
-        }
-        if self.phase != Phase::Running {
-            return Ok(None);
-        }
-        if self.receives() {
-            if let Some(frame) = self.receiving.next_wants(view)? {
-                return Ok(Some(frame));
-            }
-            if let Some(frame) = self.receiving.next_credit() {
-                return Ok(Some(frame));
-            }
-        }
-        let offer = self.offer(view);
-        let may_send = self.is_peer_willing && self.has_baseline;
-        if may_send && let Some(frame) = self.sending.next_entries(view, &offer)? {
-            return Ok(Some(frame));
-        }
-        if let Some(frame) = self.sending.next_chunk(view)? {
-            return Ok(Some(frame));
-        }
-        let is_exhausted = may_send && self.sending.is_exhausted(&offer);
-        if is_exhausted && self.dones_due > 0 {
-            self.dones_due -= 1;
-            return Ok(Some(Frame::Done));
-        }
-        Ok(self.next_closing(view, &offer, is_exhausted || !may_send))
-    }
-
-    /// What is said when there is nothing else to say.
-    fn next_closing(&mut self, view: &dyn View, offer: &Past, has_sent_all: bool) -> Option<Frame> {
-        if let Access::Farewell { text, .. } = &self.access {
-            let is_over = has_sent_all && !self.sending.owes_payloads() && offer.is_within(self.sending.acknowledged());
-            if is_over {
-                self.close(bye(ByeCode::Farewell, &text.clone()));
-            }
-            return self.control.pop_front();
-        }
-        let is_worth_it = self.receiving.is_idle() || self.settled_since_heads >= CREDIT_ENTRIES;
-        if self.are_heads_due && has_sent_all && is_worth_it && self.access == Access::Full {
-            self.are_heads_due = false;
-            self.settled_since_heads = 0;
-            return Some(Frame::Heads(self.own_heads(view)));
-        }
-        None
-    }
 }
 
 fn past_of(view: &dyn View, version: &Version) -> Result<Past, StoreError> {
@@ -664,47 +415,4 @@ fn past_of(view: &dyn View, version: &Version) -> Result<Past, StoreError> {
 #[must_use]
 pub fn bye(code: ByeCode, text: &str) -> Bye {
     Bye { code, text: text[..text.floor_char_boundary(BYE_TEXT_BYTES_MAX)].to_owned() }
-}
-
-fn protocol(text: &str) -> Stop {
-    Stop::Bye(bye(ByeCode::Protocol, text))
-}
-
-fn out_of_place(frame: &Frame) -> Stop {
-    protocol(&format!("{} is out of place", frame.name()))
-}
-
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Stop {
-        Stop::Store(error)
-    }
-}
-
-impl From<TooMuch> for Stop {
-    fn from(_: TooMuch) -> Stop {
-        Stop::Bye(bye(ByeCode::Protocol, "more was asked for or granted than can be"))
-    }
-}
-
-impl From<FrameError> for Stop {
-    fn from(error: FrameError) -> Stop {
-        let code = match error {
-            FrameError::Version { .. } => ByeCode::Version,
-            FrameError::Header(_) => ByeCode::BadEntry,
-            FrameError::Length { .. } | FrameError::Kind { .. } | FrameError::Body { .. } => ByeCode::Protocol,
-        };
-        Stop::Bye(bye(code, &error.to_string()))
-    }
-}
-
-impl From<ReceiveFault> for Stop {
-    fn from(fault: ReceiveFault) -> Stop {
-        let code = match fault {
-            ReceiveFault::Store(error) => return Stop::Store(error),
-            ReceiveFault::Credit => ByeCode::Credit,
-            ReceiveFault::OtherSpace | ReceiveFault::Entry(_) => ByeCode::BadEntry,
-            ReceiveFault::Unasked => ByeCode::Protocol,
-        };
-        Stop::Bye(bye(code, &fault.to_string()))
-    }
 }

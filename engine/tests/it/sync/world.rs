@@ -84,7 +84,7 @@ impl Node {
             height: 1 + parents.iter().map(height).max().unwrap(),
             time_ms: self.index.entry_count(),
         };
-        let payload = (0..payload_bytes).map(|index| (index % 251) as u8).collect();
+        let payload = (0..payload_bytes).map(|index| u8::try_from(index % 251).unwrap()).collect();
         Entry::sign(&self.keypair, draft, payload).unwrap()
     }
 

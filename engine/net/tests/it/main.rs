@@ -1,0 +1,8 @@
+//! The network side with real sockets on loopback, and in memory: nodes that find, refuse, lose and follow each other.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
+mod node;
+mod quic;
+mod spaces;
+mod ticket;
