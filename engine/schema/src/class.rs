@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Decimal, LogicalType, Value, ValueError};
+use crate::{Decimal, Double, LogicalType, Value, ValueError};
 
 /// The type of an expression. The numbers are ordered by promotion: an operation on two kinds is done in the later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +45,17 @@ impl Class {
 
     pub(crate) fn is_number(self) -> bool {
         self <= Class::Double
+    }
+
+    /// Zero, of a kind of number.
+    pub(crate) fn zero(self) -> Option<Value> {
+        match self {
+            Class::Integer => Some(Value::Integer(0)),
+            Class::BigInt => Some(Value::BigInt(0)),
+            Class::Numeric => Some(Value::Numeric(Decimal::from_integer(0))),
+            Class::Double => Double::new(0.0).map(Value::Double),
+            _ => None,
+        }
     }
 
     /// Whether `<` means the same everywhere: JSON has no order, and an identity's text sorts otherwise than its bytes.

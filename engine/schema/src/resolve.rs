@@ -6,8 +6,8 @@
 
 use crate::class::Class;
 use crate::{
-    Decimal, EXPR_DEPTH_MAX, EXPR_NODES_MAX, Expr, Literal, NamedColumn, NamedExpr, SchemaExpr, SlotColumn, Table,
-    Value,
+    Arithmetic, Decimal, EXPR_DEPTH_MAX, EXPR_NODES_MAX, Expr, Literal, NamedColumn, NamedExpr, SchemaExpr, SlotColumn,
+    Table, Value,
 };
 
 /// A mistake in an expression.
@@ -104,6 +104,8 @@ impl<'a> Resolver<'a> {
             Expr::Negate(inner) => self.class_of(inner),
             Expr::Arithmetic { left, right, .. } => self.common_class([&**left, &**right]),
             Expr::Length(_) => Some(Class::Integer),
+            // Of nothing but NULLs and quoted literals it is text, as in PostgreSQL.
+            Expr::Coalesce(items) if !items.is_empty() && items.iter().all(is_open) => Some(Class::Text),
             Expr::Coalesce(items) => self.common_class(items),
         }
     }
@@ -155,15 +157,27 @@ impl<'a> Resolver<'a> {
             Expr::Compare { .. } | Expr::In { .. } => self.comparison(expr)?,
             Expr::Negate(_) | Expr::Arithmetic { .. } => self.arithmetic(expr)?,
             Expr::Length(inner) => self.length(inner)?,
-            Expr::Coalesce(items) => {
-                if items.is_empty() {
-                    self.report("coalesce needs at least one argument".to_owned(), None);
-                }
-                let meeting = self.meeting_class(&items.iter().collect::<Vec<_>>());
-                Expr::Coalesce(self.all_as(items, meeting.or(expected))?)
-            }
+            Expr::Coalesce(items) => self.coalesce(items)?,
         };
         Some(resolved)
+    }
+
+    fn coalesce(&mut self, items: &[NamedExpr]) -> Option<SchemaExpr> {
+        if items.is_empty() {
+            self.report("coalesce needs at least one argument".to_owned(), None);
+        }
+        let class = self.meeting_class(&items.iter().collect::<Vec<_>>());
+        let resolved = self.all_as(items, class)?;
+        let own: Vec<Option<Class>> = items.iter().map(|item| self.class_of(item)).collect();
+        let promoted = resolved.into_iter().zip(own).map(|(item, own)| match class.and_then(Class::zero) {
+            // The result has one type whichever operand it comes from: adding a zero of that type promotes the others.
+            Some(zero) if own != class && !matches!(item, Expr::Literal(_)) => {
+                let right = Box::new(Expr::Literal(Some(zero)));
+                Expr::Arithmetic { op: Arithmetic::Add, left: Box::new(item), right }
+            }
+            _ => item,
+        });
+        Some(Expr::Coalesce(promoted.collect()))
     }
 
     fn all_as<'e>(
@@ -215,8 +229,9 @@ impl<'a> Resolver<'a> {
         if let Some(class) = class.filter(|class| !class.is_number()) {
             self.report(format!("+, - and * take numbers, not {class}"), None);
         }
-        // Two operands of open class can only be literals: they are read as numbers or refused as such.
-        let class = class.or(Some(Class::Numeric));
+        if operands.iter().all(|operand| is_open(operand)) {
+            self.report("+, - and * take numbers, not NULL and quoted literals alone".to_owned(), None);
+        }
         match expr {
             Expr::Negate(inner) => Some(Expr::Negate(Box::new(self.resolve(inner, class)?))),
             Expr::Arithmetic { op, left, right } => {
@@ -319,6 +334,11 @@ fn find_among<'a>(
         found = Some((SlotColumn { slot, column }, Class::of_type(described.logical_type), row.qualifier));
     }
     Ok(found.map(|(column, class, _)| (column, class)))
+}
+
+/// Whether an expression has no type of its own.
+fn is_open(expr: &NamedExpr) -> bool {
+    matches!(expr, Expr::Literal(Literal::Null | Literal::Text(_)))
 }
 
 /// The value of a number literal in the class expected, if that is a wider number, else in its own; and that class.

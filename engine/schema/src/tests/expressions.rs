@@ -85,6 +85,10 @@ fn numbers_meet_in_the_wider_kind() {
             "d = '5.5'",
             "i = '5'",
             "n = '5.000'",
+            // What coalesce yields has the type of all its operands, whichever it comes from.
+            "coalesce(n, d) - '0.00000000000000000001' = 5",
+            "coalesce(i, g) + 2147483647 > 0",
+            "coalesce(i, 3000000000, 1.5) * 1000000000 = 5000000000",
         ],
         expect![[r#"
             i = n -> true
@@ -105,6 +109,9 @@ fn numbers_meet_in_the_wider_kind() {
             d = '5.5' -> true
             i = '5' -> true
             n = '5.000' -> true
+            coalesce(n, d) - '0.00000000000000000001' = 5 -> true
+            coalesce(i, g) + 2147483647 > 0 -> true
+            coalesce(i, 3000000000, 1.5) * 1000000000 = 5000000000 -> true
         "#]],
     );
 }
@@ -336,6 +343,9 @@ fn mistakes_of_type_are_all_reported() {
             "i = 123456789012345678901234567890123456789",
             "i IN ()",
             "coalesce() = 1",
+            "- '7' = 7",
+            "NULL + '7' IS NULL",
+            "coalesce('7') = 7",
         ],
         expect![[r#"
             s = 5 !! TEXT and INTEGER cannot be compared or combined (write a number that is meant as text in single quotes: '5')
@@ -364,6 +374,9 @@ fn mistakes_of_type_are_all_reported() {
             i = 123456789012345678901234567890123456789 !! 123456789012345678901234567890123456789 is no exact number (write at most 38 digits, or quote a DOUBLE PRECISION, as in '1e300')
             i IN () !! IN needs at least one value
             coalesce() = 1 !! coalesce needs at least one argument
+            - '7' = 7 !! +, - and * take numbers, not NULL and quoted literals alone
+            NULL + '7' IS NULL !! +, - and * take numbers, not NULL and quoted literals alone
+            coalesce('7') = 7 !! TEXT and INTEGER cannot be compared or combined (write a number that is meant as text in single quotes: '5')
         "#]],
     );
 }
