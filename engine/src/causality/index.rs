@@ -37,7 +37,7 @@ pub enum Order {
 pub struct Index {
     pub(super) tips: Vec<Tip>,
     pub(super) tip_by_id: BTreeMap<EntryId, Pos>,
-    pub(super) heads: BTreeMap<EntryId, Pos>,
+    pub(super) heads: BTreeMap<Pos, EntryId>,
     pub(super) space: Option<SpaceId>,
     cache: RefCell<ClockCache>,
 }
@@ -73,7 +73,7 @@ impl Index {
             index.space = Some(SpaceId(store.stamp(Pos::GENESIS)?.id));
         }
         for pos in index.frontier(store, &index.whole())? {
-            index.heads.insert(index.tips[pos.chain() as usize].stamp.id, pos);
+            index.heads.insert(pos, index.tips[pos.chain() as usize].stamp.id);
         }
         Ok(index)
     }
@@ -95,12 +95,14 @@ impl Index {
 
     /// Returns the entries that no other entry builds on, by id.
     pub fn heads(&self) -> impl ExactSizeIterator<Item = (EntryId, Pos)> {
-        self.heads.iter().map(|(id, pos)| (*id, *pos))
+        let mut heads: Vec<(EntryId, Pos)> = self.heads.iter().map(|(pos, id)| (*id, *pos)).collect();
+        heads.sort_unstable();
+        heads.into_iter()
     }
 
     /// Returns the version of the whole log.
     pub fn version(&self) -> Version {
-        Version::new(self.heads.keys().copied().collect())
+        Version::new(self.heads.values().copied().collect())
     }
 
     /// Returns the set of all entries.
@@ -210,8 +212,8 @@ impl Index {
                 continue;
             }
             let clock = self.clock(store, cover[index])?;
-            for (other, covered) in cover.iter().zip(&mut is_covered) {
-                *covered |= other.chain() != cover[index].chain() && clock.contains(*other);
+            for (other, top) in by_chain(&cover, clock.tops()) {
+                is_covered[other] |= other != index && top >= cover[other];
             }
         }
         let mut is_covered = is_covered.into_iter();
@@ -292,4 +294,13 @@ impl Index {
     fn is_settled(&self, pos: Pos) -> bool {
         self.tips.get(pos.chain() as usize).is_some_and(|tip| tip.pos >= pos)
     }
+}
+
+/// Pairs positions, by their index, with those of other positions in the same chain; both have chains ascending.
+fn by_chain(positions: &[Pos], others: &[Pos]) -> impl Iterator<Item = (usize, Pos)> {
+    let mut others = others.iter().copied().peekable();
+    positions.iter().enumerate().filter_map(move |(index, pos)| {
+        while others.next_if(|other| other.chain() < pos.chain()).is_some() {}
+        others.next_if(|other| other.chain() == pos.chain()).map(|other| (index, other))
+    })
 }

@@ -166,8 +166,10 @@ impl Index {
         let chain = pos.chain() as usize;
         let next = self.tips.get(chain).map_or(1, |tip| tip.pos.sequence() + 1);
         assert!(pos.sequence() == next && chain <= self.tips.len(), "entries are settled in the order of their places");
-        self.heads.retain(|_, head| !parents.contains(head));
-        self.heads.insert(tip.stamp.id, pos);
+        for parent in &parents {
+            self.heads.remove(parent);
+        }
+        self.heads.insert(pos, tip.stamp.id);
         self.tip_by_id.insert(tip.stamp.id, pos);
         if pos == Pos::GENESIS {
             self.space = Some(SpaceId(tip.stamp.id));

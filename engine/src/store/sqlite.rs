@@ -173,6 +173,8 @@ impl Sqlite {
         self.connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(failed(doing))?;
         self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(failed(doing))?;
         self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(failed(doing))?;
+        // Without the planner's guarantee SQLite plans a cached statement anew whenever other values are bound to it.
+        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed(doing))?;
         self.set_pragma("foreign_keys", false)?;
         self.set_pragma("temp_store", "memory")?;
         self.set_pragma("cache_size", -STORE_CACHE_KIB)?;

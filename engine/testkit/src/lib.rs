@@ -18,7 +18,7 @@ pub use dag::{Dag, Node, keypair};
 pub use drawn_schema::{
     TableDraft, all, always, author, col, compare, eq, exists, number, patch, scalar, table, text, with_peers,
 };
-pub use gate::FailNth;
+pub use gate::{CopyEach, FailNth};
 pub use history::History;
 pub use oracle::Oracle;
 pub use random::{dag, shuffled};

@@ -153,6 +153,30 @@ proptest! {
 }
 
 proptest! {
+    #[test]
+    fn whatever_reads_as_a_version_is_its_encoding(bytes in vec(any::<u8>(), 0..200)) {
+        if let Ok(version) = Version::from_bytes(&bytes) {
+            prop_assert_eq!(version.to_bytes(), bytes);
+        }
+    }
+
+    #[test]
+    fn a_version_reads_back_from_its_bytes(ids in vec(any::<[u8; 32]>(), 0..9), byte in any::<u8>()) {
+        let version = Version::new(ids.into_iter().map(EntryId).collect());
+        let mut bytes = version.to_bytes();
+        prop_assert_eq!(Version::from_bytes(&bytes), Ok(version.clone()));
+        bytes.push(byte);
+        prop_assert!(Version::from_bytes(&bytes).is_err());
+        let mut unsorted = version.ids().to_vec();
+        unsorted.reverse();
+        if unsorted.len() > 1 {
+            let bytes = treaty_engine::codec::encode(&unsorted);
+            prop_assert!(Version::from_bytes(&bytes).is_err());
+        }
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
     // Long enough for several keyframes in a chain.
@@ -202,6 +226,13 @@ fn authors_who_take_turns_share_one_chain() {
     }
     let (_, kept) = Kept::drawn(&text);
     assert_eq!(kept.log.index.chain_count(), 1);
+}
+
+#[test]
+fn an_author_goes_on_in_the_own_chain() {
+    // Were m to take the chain of the higher parent, z would need a third.
+    let (_, kept) = Kept::drawn("g, x@1-g, y@2-g, y2@2-y, m@1-x-y2, z@2-y2");
+    assert_eq!(kept.log.index.chain_count(), 2);
 }
 
 #[test]
@@ -310,6 +341,7 @@ fn a_position_given_back_serves_another_entry() {
     let merge = index.place(&*tx, entries[4].header()).unwrap();
     assert_eq!(merge.pos(), refused.pos());
     index.write(&tx, &entries[4], &merge).unwrap();
+    assert_eq!(*index.clock(&*tx, merge.pos()).unwrap(), *merge.clock());
     index.settle(merge.clone());
     tx.commit().unwrap();
     assert_eq!(*index.clock(&log.store, merge.pos()).unwrap(), *merge.clock());

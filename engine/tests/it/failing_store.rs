@@ -1,12 +1,12 @@
 //! A disk that breaks at its Nth write: afterwards the log is exactly as before or as after, never between.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use treaty_engine::causality::Version;
 use treaty_engine::fault::{Fault, StoreError};
 use treaty_engine::log::{Entry, LogStore, LogWriter, park, refuse};
 use treaty_engine::store::{Durability, Sqlite};
-use treaty_testkit::{BareLog, Dag, FailNth};
+use treaty_testkit::{BareLog, CopyEach, Dag, FailNth};
 
 /// Everything that a log shows.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,19 +54,42 @@ fn batch(store: Sqlite, entries: &[Entry]) -> Result<(), StoreError> {
     tx.commit()
 }
 
+/// What a batch is about: the first is kept before.
+fn entries() -> Vec<Entry> {
+    Dag::drawn("a, b-a, c@1-a, x-b-c, y-x").entries()
+}
+
+/// Makes a store with genesis and a note.
+fn prepared(directory: &Path, name: &str, genesis: &Entry) -> PathBuf {
+    let path = directory.join(name);
+    let mut log = BareLog::over(open(&path)).unwrap();
+    log.append(genesis).unwrap();
+    let tx = log.store.begin().unwrap();
+    tx.set_note("shown", b"before").unwrap();
+    tx.commit().unwrap();
+    path
+}
+
+#[test]
+fn a_process_killed_at_any_step_leaves_the_whole_batch_or_none() {
+    let entries = entries();
+    let directory = tempfile::tempdir().unwrap();
+    let path = prepared(directory.path(), "log.sqlite", &entries[0]);
+    let before = shown(&path, &entries);
+    let copying = CopyEach::new(&path);
+    batch(open(&path).guarded_by(Box::new(copying.clone())), &entries).unwrap();
+    let after = shown(&path, &entries);
+    let mut found: Vec<Shown> = copying.copies().iter().map(|copy| shown(copy, &entries)).collect();
+    assert!(found.len() > 10);
+    assert_eq!(found.pop(), Some(after), "the last step comes after the commit");
+    assert!(found.into_iter().all(|found| found == before));
+}
+
 #[test]
 fn a_batch_is_kept_whole_or_not_at_all_wherever_the_disk_breaks() {
-    let entries = Dag::drawn("a, b-a, c@1-a, x-b-c, y-x").entries();
+    let entries = entries();
     let directory = tempfile::tempdir().unwrap();
-    let prepared = |name: &str| {
-        let path = directory.path().join(name);
-        let mut log = BareLog::over(open(&path)).unwrap();
-        log.append(&entries[0]).unwrap();
-        let tx = log.store.begin().unwrap();
-        tx.set_note("shown", b"before").unwrap();
-        tx.commit().unwrap();
-        path
-    };
+    let prepared = |name: &str| prepared(directory.path(), name, &entries[0]);
     let path = prepared("whole");
     let before = shown(&path, &entries);
     let counting = FailNth::new(u64::MAX);

@@ -171,12 +171,22 @@ fn an_author_whose_entries_are_all_needed_loses_the_oldest() {
 fn parked_entries_stay_within_the_limits_in_all() {
     let mut store = Sqlite::in_memory().unwrap();
     let tx = store.begin().unwrap();
-    for author in 0..6 {
+    let needed = stray(0, u64::from(u16::MAX), NOWHERE, 0);
+    park(&tx, &needed, &[NOWHERE]).unwrap();
+    park(&tx, &stray(9, 0, *needed.id(), 0), &[*needed.id()]).unwrap();
+    let mut order = Vec::new();
+    let mut evicted = Vec::new();
+    for author in 1..6 {
         for number in 0..PARKED_AUTHOR_COUNT_MAX {
-            park(&tx, &stray(author, number, NOWHERE, 0), &[NOWHERE]).unwrap();
+            let entry = stray(author, number, NOWHERE, 0);
+            evicted.extend(park(&tx, &entry, &[NOWHERE]).unwrap());
+            order.push(*entry.id());
         }
     }
     assert_eq!(tx.parked_totals(None).unwrap().count, PARKED_COUNT_MAX);
+    assert_eq!(evicted[0], *stray(9, 0, *needed.id(), 0).id(), "the oldest that nobody waits for goes first");
+    assert_eq!(evicted[1], *needed.id(), "now nobody waits for it");
+    assert_eq!(evicted[2..], order[..evicted.len() - 2]);
     for author in 0..6 {
         park(&tx, &stray(author, 1 << 20, NOWHERE, PAYLOAD_BYTES_MAX as usize), &[NOWHERE]).unwrap();
     }
