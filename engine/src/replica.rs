@@ -24,13 +24,13 @@ use std::cell::RefCell;
 
 use treaty_schema::Schema;
 
-use crate::causality::{Index, Past, Version};
+use crate::causality::{Index, Past, Version, VersionError};
 use crate::cotx::may_read_peers;
 use crate::hash::SpaceId;
 use crate::identity::{Identity, Keypair};
 use crate::log::Entry;
 use crate::relation::{HeadCache, Layout, RowId, View};
-use crate::store::Sqlite;
+use crate::store::{Sqlite, StoreError};
 
 pub use error::ReplicaError;
 pub use types::{
@@ -156,6 +156,50 @@ impl Replica {
         self.read_row(table, id, at)
     }
 
+    /// Returns the live rows shown under ids at a version, in the order asked for: the version is looked up once.
+    ///
+    /// * `rows` - tables and ids.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Version`], [`ReplicaError::UnknownTable`], [`ReplicaError::Store`].
+    pub fn rows_by_id(
+        &self,
+        rows: &[(usize, RowId)],
+        at: &Version,
+    ) -> Result<Vec<Option<RowImage>>, ReplicaError> {
+        self.read_rows_by_id(rows, at)
+    }
+
+    /// Returns live rows of a table at a version, ascending by the id that their insert gave them, with that id.
+    ///
+    /// All rows of one such id are on one page, which may therefore be longer than `rows_max`. Empty at the end.
+    ///
+    /// * `after` - the last id of the page before.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Version`], [`ReplicaError::UnknownTable`], [`ReplicaError::Store`].
+    pub fn page_of_rows(
+        &self,
+        table: usize,
+        at: &Version,
+        after: Option<RowId>,
+        rows_max: usize,
+    ) -> Result<Vec<(RowId, RowImage)>, ReplicaError> {
+        self.read_page(table, at, after, rows_max)
+    }
+
+    /// Says whether every entry of a version is held.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn holds(&self, version: &Version) -> Result<bool, ReplicaError> {
+        match self.index.past_of(&self.store, version) {
+            Ok(_) => Ok(true),
+            Err(VersionError::Unknown { .. }) => Ok(false),
+            Err(VersionError::Store(cause)) => Err(cause.into()),
+        }
+    }
+
     /// Calls `visit` with every live row of a table at a version, by the id that its insert gave it, and the id shown.
     ///
     /// # Errors
@@ -213,6 +257,16 @@ impl Replica {
     /// [`ReplicaError::Store`].
     pub fn note(&self, key: &str) -> Result<Option<Vec<u8>>, ReplicaError> {
         Ok(self.store.note(key)?)
+    }
+
+    /// Returns the version that tables showed after the import that kept the note under a key.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn note_shown(&self, key: &str) -> Result<Option<Version>, ReplicaError> {
+        let Some(bytes) = self.store.note(&import::shown_key(key))? else { return Ok(None) };
+        let version = Version::from_bytes(&bytes);
+        Ok(Some(version.map_err(|cause| StoreError::corrupt(format!("the version of note {key}: {cause}")))?))
     }
 
     /// Keeps a note on its own.

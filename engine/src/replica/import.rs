@@ -59,16 +59,22 @@ impl Replica {
                 outcome.transactions.push(name_outcome(judged, index, entry));
             }
         }
-        if let Some(note) = work.note {
-            tx.set_note(note.key, note.bytes)?;
-        }
         if !outcome.entries.is_empty() {
             let past = writer.index.past_of_positions(&*tx, &parents)?;
             outcome.shown = writer.index.version_of(&*tx, &past)?;
         }
+        if let Some(note) = work.note {
+            tx.set_note(note.key, note.bytes)?;
+            tx.set_note(&shown_key(note.key), &outcome.shown.to_bytes())?;
+        }
         tx.commit()?;
         Ok(outcome)
     }
+}
+
+/// Under which key the version goes that tables show after an import.
+pub(super) fn shown_key(key: &str) -> String {
+    format!("{key}.shown")
 }
 
 /// Fills one entry: at least one co-transaction is taken.

@@ -14,7 +14,7 @@ use crate::fault::StoreError;
 use crate::identity::Identity;
 use crate::limits::TABLE_PAGE_ROWS;
 use crate::log::{LogStore, Pos, Stamp};
-use crate::relation::{Content, IndexKey, Marks, RelationStore, RowId, RowRecord, View, claim_key};
+use crate::relation::{Content, IndexKey, Marks, RelationStore, RowId, RowKey, RowRecord, View, claim_key};
 use crate::store::Sqlite;
 
 /// Authors remembered while reading.
@@ -63,6 +63,51 @@ impl Replica {
                 if reader.view.is_live(&row).map_err(ReplicaError::from)? {
                     let image = reader.image(&row, None).map_err(ReplicaError::from)?;
                     visit(reader.view.shown_id(&row).map_err(ReplicaError::from)?, image)?;
+                }
+            }
+        }
+    }
+
+    pub(super) fn read_rows_by_id(
+        &self,
+        rows: &[(usize, RowId)],
+        at: &Version,
+    ) -> Result<Vec<Option<RowImage>>, ReplicaError> {
+        let (past, height) = self.past_and_height(at)?;
+        let reader = RowReader::new(self.view(&past, height));
+        let mut images = Vec::with_capacity(rows.len());
+        for (table, id) in rows {
+            self.check_table(*table)?;
+            let row = reader.view.shown_row(*table, *id)?;
+            images.push(row.map(|row| reader.image(&row, None)).transpose()?);
+        }
+        Ok(images)
+    }
+
+    pub(super) fn read_page(
+        &self,
+        table: usize,
+        at: &Version,
+        after: Option<RowId>,
+        rows_max: usize,
+    ) -> Result<Vec<(RowId, RowImage)>, ReplicaError> {
+        self.check_table(table)?;
+        let (past, height) = self.past_and_height(at)?;
+        let reader = RowReader::new(self.view(&past, height));
+        let first = RowKey { pos: Pos::GENESIS, transaction: 0, operation: 0 };
+        let mut place = after.map(|id| (id, first));
+        let mut page: Vec<(RowId, RowImage)> = Vec::new();
+        loop {
+            let rows = self.store.rows_of_table(table, place, TABLE_PAGE_ROWS)?;
+            let Some(last) = rows.last() else { return Ok(page) };
+            place = Some((last.id, last.key));
+            for row in rows {
+                if page.len() >= rows_max && page.last().is_some_and(|(id, _)| *id != row.id) {
+                    return Ok(page);
+                }
+                // The place begins at the first row of the last id: its other rows come again.
+                if Some(row.id) > after && reader.view.is_live(&row)? {
+                    page.push((row.id, reader.image(&row, None)?));
                 }
             }
         }

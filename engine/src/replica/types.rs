@@ -71,7 +71,7 @@ pub struct LocalWork<'w> {
     pub on: &'w Version,
     /// In the order in which they ran.
     pub transactions: &'w [LocalTransaction],
-    /// Kept with them, whether or not they stand.
+    /// Kept with them, whether or not they stand; so is [`ImportOutcome::shown`] ([`Replica::note_shown`](super::Replica::note_shown)).
     pub note: Option<Note<'w>>,
     /// The local clock, in milliseconds since 1970. Advisory.
     pub time_ms: u64,
