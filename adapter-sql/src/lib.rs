@@ -4,6 +4,7 @@
 //! * [`config`] - `treaty.toml`, environment and flags, read once into one checked value.
 //! * [`home`] - the data directory: the identity key, the lock, remembered peers, the running sidecar's status.
 //! * [`capture`] - from what the triggers noted to transactions.
+//! * [`link`] - what the adapter asks of the engine.
 //! * [`sqlite`] - an application's SQLite database.
 //!
 //! This is the only crate that touches the application's database.
@@ -12,4 +13,5 @@ pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod home;
+pub mod link;
 pub mod sqlite;

@@ -8,13 +8,15 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use treaty_engine::relation::RowId;
+
 /// A row as the application sees it: a table, by index into the schema's tables, and its `id`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ShownRow {
     /// Index into `Schema::tables`.
     pub table: usize,
-    /// The shown id.
-    pub id: [u8; 16],
+    /// The id shown.
+    pub id: RowId,
 }
 
 /// One line of the queue.
@@ -44,8 +46,8 @@ pub struct Group {
     pub lines: Range<usize>,
     /// Its rows, each once, in the order in which they were first touched.
     pub rows: Vec<GroupRow>,
-    /// How many parts were joined, at least 1.
-    pub part_count: usize,
+    /// Index of the first line of each part that was joined; not empty.
+    pub parts: Vec<usize>,
 }
 
 /// A row of a [`Group`].
@@ -149,7 +151,7 @@ fn collect(
             .iter()
             .map(|&(key, line_first)| GroupRow { key, line_first, part_last: seen[&key].1 - part_first })
             .collect();
-        groups.push(Group { lines, rows, part_count: part_end - part_first });
+        groups.push(Group { lines, rows, parts: starts[part_first..part_end].to_vec() });
     }
     groups
 }
@@ -170,7 +172,7 @@ mod tests {
             }
             let said = match word {
                 "|" => Said::Mark,
-                _ => Said::Touched(ShownRow { table: 0, id: [word.as_bytes()[0]; 16] }),
+                _ => Said::Touched(ShownRow { table: 0, id: RowId([word.as_bytes()[0]; 16]) }),
             };
             lines.push(Line { seq: i64::try_from(lines.len()).unwrap(), at_ms, said });
         }
@@ -178,7 +180,7 @@ mod tests {
     }
 
     fn show(groups: &[Group]) -> String {
-        let row = |row: &GroupRow| format!("{}{}", char::from(row.key.id[0]), row.part_last);
+        let row = |row: &GroupRow| format!("{}{}", char::from(row.key.id.0[0]), row.part_last);
         let group = |group: &Group| group.rows.iter().map(row).collect::<Vec<_>>().join(" ");
         groups.iter().map(group).collect::<Vec<_>>().join(" ; ")
     }
@@ -222,7 +224,7 @@ mod tests {
             let lines: Vec<Line> = words.iter().enumerate().map(|(index, &word)| Line {
                 seq: i64::try_from(index).unwrap(),
                 at_ms: 0,
-                said: if word > 8 { Said::Mark } else { Said::Touched(ShownRow { table: 0, id: [word; 16] }) },
+                said: if word > 8 { Said::Mark } else { Said::Touched(ShownRow { table: 0, id: RowId([word; 16]) }) },
             }).collect();
             let groups = plan(&lines, Pauses::Ignored);
             for (index, line) in lines.iter().enumerate() {

@@ -8,18 +8,20 @@
 use rusqlite::types::{ToSqlOutput, Value as Stored, ValueRef};
 use treaty_schema::{LogicalType, Value, ValueError};
 
+use crate::capture::json_text;
+
 /// A cell as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cell {
+pub(super) struct Cell {
     /// The value; `None` is NULL.
-    pub value: Option<Value>,
+    pub(super) value: Option<Value>,
     /// How it was stored.
-    pub form: Form,
+    pub(super) form: Form,
 }
 
 /// Whether a cell was stored as [`write_value`] would store it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub(super) enum Form {
     /// It was.
     Canonical,
     /// The same value, in another storage class or spelling.
@@ -28,7 +30,7 @@ pub enum Form {
 
 /// Why a cell holds no value of its column's type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CellError {
+pub(super) enum CellError {
     /// A value that the type does not take.
     #[error(transparent)]
     Value(#[from] ValueError),
@@ -41,7 +43,7 @@ pub enum CellError {
 ///
 /// # Errors
 /// [`CellError`]; nothing is ever rounded.
-pub fn read_cell(logical_type: LogicalType, stored: ValueRef<'_>) -> Result<Cell, CellError> {
+pub(super) fn read_cell(logical_type: LogicalType, stored: ValueRef<'_>) -> Result<Cell, CellError> {
     let value = match stored {
         ValueRef::Null => return Ok(Cell { value: None, form: Form::Canonical }),
         ValueRef::Integer(integer) => logical_type.read_integer(integer)?,
@@ -70,7 +72,7 @@ fn is_text_class(value: &Value) -> bool {
 }
 
 /// Returns the canonical form of `value`, ready to be bound.
-pub fn write_value(value: &Value) -> ToSqlOutput<'_> {
+pub(super) fn write_value(value: &Value) -> ToSqlOutput<'_> {
     match value {
         Value::Boolean(boolean) => ToSqlOutput::Owned(Stored::Integer(i64::from(*boolean))),
         Value::Integer(integer) => ToSqlOutput::Owned(Stored::Integer(i64::from(*integer))),
@@ -91,11 +93,23 @@ pub fn write_value(value: &Value) -> ToSqlOutput<'_> {
 
 /// A cell, ready to be bound.
 #[derive(Debug, Clone, Copy)]
-pub struct Bound<'v>(pub Option<&'v Value>);
+pub(super) struct Bound<'v>(pub(super) Option<&'v Value>);
 
 impl rusqlite::ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(self.0.map_or(ToSqlOutput::Owned(Stored::Null), write_value))
+    }
+}
+
+/// Prints a cell as JSON, as it is stored: for what has no canonical form.
+pub(super) fn json_of_stored(stored: ValueRef<'_>) -> String {
+    match stored {
+        ValueRef::Null => "null".to_owned(),
+        ValueRef::Integer(integer) => integer.to_string(),
+        ValueRef::Real(real) if real.is_finite() => real.to_string(),
+        ValueRef::Real(real) => json_text(&real.to_string()),
+        ValueRef::Text(bytes) => json_text(&String::from_utf8_lossy(bytes)),
+        ValueRef::Blob(bytes) => json_text(&format!("\\x{}", data_encoding::HEXLOWER.encode(bytes))),
     }
 }
 

@@ -1,0 +1,223 @@
+//! Draining the queue into the log, exactly once.
+//!
+//! 1. In one snapshot, the queue and the rows that it names are read and compared with what the log says they were.
+//! 2. The engine signs and stores the transactions, durably, with a receipt of the lines taken.
+//! 3. A short write transaction empties these lines and moves the version that the tables show ([`finish`](super::finish)).
+//!
+//! A crash between 2 and 3 leaves a queue that the receipt recognises: [`Application::settle`] then only moves the shown
+//! version, and the same lines drained again have no difference any more.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tracing::{info, warn};
+use treaty_engine::causality::Version;
+use treaty_engine::hash::EntryId;
+use treaty_engine::replica::{ImportOutcome, LocalTransaction};
+
+use crate::capture::{Pauses, Said};
+use crate::link::{EngineLink, Work};
+
+use super::Application;
+use super::connect::{begin_read, begin_write};
+use super::error::{SqliteError, doing};
+use super::finish::{Finish, verdicts};
+use super::intake::{Intake, Source};
+use super::queue::read_queue;
+use super::receipt::{Found, Receipt};
+use super::state::State;
+
+/// What a drain did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Lines that left the queue.
+    pub line_count: u64,
+    /// Transactions that entered the log.
+    pub transaction_count: u64,
+    /// Operations in them.
+    pub operation_count: u64,
+    /// Transactions that were refused, put back and reported.
+    pub refused_count: u64,
+    /// Transactions that were cut because an entry could not hold them.
+    pub cut_count: u64,
+    /// The entries made, in order.
+    pub entries: Vec<EntryId>,
+}
+
+impl Drained {
+    pub(super) fn add(&mut self, other: Drained) {
+        self.line_count += other.line_count;
+        self.transaction_count += other.transaction_count;
+        self.operation_count += other.operation_count;
+        self.refused_count += other.refused_count;
+        self.cut_count += other.cut_count;
+        self.entries.extend(other.entries);
+    }
+}
+
+/// What one step of a drain did, and whether another one is due.
+struct Step {
+    drained: Drained,
+    has_more: bool,
+}
+
+impl Application {
+    /// Takes everything out of the queue into the log.
+    ///
+    /// The write lock is held only to empty the queue, never while the engine works.
+    ///
+    /// # Errors
+    /// [`SqliteError`]; what was signed is not signed again by the next call.
+    pub fn drain(&mut self, link: &mut dyn EngineLink) -> Result<Drained, SqliteError> {
+        self.settle(link)?;
+        let mut drained = Drained::default();
+        loop {
+            let snapshot = begin_read(&self.connection)?;
+            let intake = self.source(&snapshot)?.take(link)?;
+            drop(snapshot);
+            let Some(intake) = intake else { break };
+            self.is_settled.set(false);
+            let outcome = self.sign(&intake, link)?;
+            let write = begin_write(&self.connection)?;
+            let step = self.finish(&write, &intake, outcome.as_ref(), link)?;
+            write.commit().map_err(doing("committing a drain"))?;
+            self.is_settled.set(true);
+            drained.add(step.drained);
+            if !step.has_more {
+                break;
+            }
+        }
+        // What was written from now on is no backlog: the sidecar is here to see it as it comes.
+        self.pauses = Pauses::Ignored;
+        Ok(drained)
+    }
+
+    /// The same in a write transaction that is open already: nobody can write meanwhile, so the queue ends empty.
+    pub(super) fn drain_locked(&self, link: &mut dyn EngineLink) -> Result<Drained, SqliteError> {
+        let mut drained = Drained::default();
+        while let Some(intake) = self.source(&self.connection)?.take(link)? {
+            self.is_settled.set(false);
+            let outcome = self.sign(&intake, link)?;
+            drained.add(self.finish(&self.connection, &intake, outcome.as_ref(), link)?.drained);
+        }
+        Ok(drained)
+    }
+
+    fn source<'s>(&'s self, connection: &'s Connection) -> Result<Source<'s>, SqliteError> {
+        Ok(Source {
+            connection,
+            tables: &self.tables,
+            identity: self.identity,
+            pauses: self.pauses,
+            shown: State::shown(connection)?,
+        })
+    }
+
+    /// Hands an intake to the engine; none if there is nothing to sign.
+    fn sign(&self, intake: &Intake, link: &mut dyn EngineLink) -> Result<Option<ImportOutcome>, SqliteError> {
+        let is_signed =
+            |draft: &&super::intake::Draft| draft.refusal.is_none() && !draft.transaction.operations.is_empty();
+        let transactions: Vec<LocalTransaction> =
+            intake.drafts.iter().filter(is_signed).map(|draft| draft.transaction.clone()).collect();
+        if transactions.is_empty() {
+            return Ok(None);
+        }
+        let before = Receipt::read(link)?.map(|(receipt, _)| receipt);
+        let receipt = Receipt::new(&intake.on, &intake.bounds, before.as_ref()).encode();
+        let work = Work { author: intake.author, on: intake.on.clone(), transactions, receipt };
+        Ok(Some(link.import(Arc::new(work))?))
+    }
+
+    fn finish(
+        &self,
+        connection: &Connection,
+        intake: &Intake,
+        outcome: Option<&ImportOutcome>,
+        link: &mut dyn EngineLink,
+    ) -> Result<Step, SqliteError> {
+        let verdicts = verdicts(&intake.drafts, outcome);
+        let shown = outcome.map_or(&intake.on, |outcome| &outcome.shown);
+        let finish = Finish { connection, tables: &self.tables, intake, verdicts: &verdicts, shown };
+        let refused_count = finish.run(link)?;
+        let taken = intake.drafts.iter().zip(&verdicts).filter(|(draft, verdict)| {
+            **verdict == super::finish::Verdict::Taken && !draft.transaction.operations.is_empty()
+        });
+        let (transaction_count, operation_count) =
+            taken.fold((0, 0), |(count, sum), (draft, _)| (count + 1, sum + draft.transaction.operations.len() as u64));
+        if intake.cut_count > 0 {
+            warn!(cut_count = intake.cut_count, "transactions were cut: an entry could not hold them");
+        }
+        if refused_count > 0 {
+            warn!(refused_count, "local transactions were refused, put back and reported in treaty_rollbacks");
+        }
+        let drained = Drained {
+            line_count: intake.bounds.line_count as u64,
+            transaction_count,
+            operation_count,
+            refused_count,
+            cut_count: intake.cut_count,
+            entries: outcome.map_or(Vec::new(), |outcome| outcome.entries.clone()),
+        };
+        Ok(Step { drained, has_more: intake.has_more })
+    }
+
+    /// Brings queue and log together after a crash, a failure or a restored backup, once.
+    ///
+    /// # Errors
+    /// [`SqliteError`].
+    pub(super) fn settle(&self, link: &mut dyn EngineLink) -> Result<(), SqliteError> {
+        if self.is_settled.get() {
+            return Ok(());
+        }
+        if let Some((receipt, shown_after)) = Receipt::read(link)? {
+            let write = begin_write(&self.connection)?;
+            let shown = State::shown(&write)?;
+            let queue = read_queue(&write, &self.tables)?;
+            if shown != shown_after {
+                match receipt.find(&shown, &queue.lines) {
+                    Found::Taken => {
+                        info!("the last drain was interrupted: its changes are in the log, the queue follows");
+                        State::set_shown(&write, &shown_after)?;
+                    }
+                    Found::Other => forget_covered(&write, &receipt, &queue.lines)?,
+                }
+            }
+            write.commit().map_err(doing("committing a repair of the queue"))?;
+        }
+        self.is_settled.set(true);
+        Ok(())
+    }
+
+    /// Returns the version that the tables show.
+    ///
+    /// # Errors
+    /// [`SqliteError`].
+    pub fn shown_version(&self) -> Result<Version, SqliteError> {
+        State::shown(&self.connection)
+    }
+
+    /// Counts changes that are not in the log yet.
+    ///
+    /// # Errors
+    /// [`SqliteError`].
+    pub fn waiting(&self) -> Result<u64, SqliteError> {
+        let sql = "SELECT count(DISTINCT row_id) FROM treaty_queue WHERE table_name IS NOT NULL";
+        let count: i64 = self.connection.query_row(sql, [], |row| row.get(0)).map_err(doing("reading treaty_queue"))?;
+        Ok(count.unsigned_abs())
+    }
+}
+
+/// Empties a restored queue of what is in the log already; the rows get their values by applying.
+fn forget_covered(
+    connection: &Connection,
+    receipt: &Receipt,
+    lines: &[crate::capture::Line],
+) -> Result<(), SqliteError> {
+    let covered: Vec<i64> = lines.iter().filter(|line| receipt.covers(line)).map(|line| line.seq).collect();
+    if covered.is_empty() {
+        return Ok(());
+    }
+    let row_count = lines.iter().filter(|line| receipt.covers(line) && line.said != Said::Mark).count();
+    warn!(row_count, "the database was restored from a backup: queued changes that are in the log already are dropped");
+    super::queue::remove(connection, &covered)
+}

@@ -1,0 +1,71 @@
+//! `treaty_rollbacks`: what applications are told about work that did not last.
+
+use rusqlite::{Connection, Row, params};
+
+use crate::capture::{Operation, Report};
+
+use super::error::{SqliteError, doing};
+
+/// A line of `treaty_rollbacks`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollback {
+    /// Its place: ascending, never used twice.
+    pub cursor: i64,
+    /// What was rolled back.
+    pub report: Report,
+    /// When, in UTC.
+    pub noticed: String,
+    /// When it was revived, in UTC.
+    pub reinstated: Option<String>,
+}
+
+/// Adds a report; returns its cursor.
+pub(super) fn add(connection: &Connection, report: &Report) -> Result<i64, SqliteError> {
+    let failed = doing("writing treaty_rollbacks");
+    let sql = "INSERT INTO treaty_rollbacks (entry, table_name, row_id, operation, author, lost, reason, message, culprit, \
+               noticed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))";
+    let Report { entry, table, row, operation, author, lost, reason, message, culprit } = report;
+    let mut statement = connection.prepare_cached(sql).map_err(&failed)?;
+    statement
+        .insert(params![entry, table, row, operation.word(), author, lost, reason, message, culprit])
+        .map_err(failed)
+}
+
+/// Notes that what a report says is not so any more.
+pub(super) fn reinstate(connection: &Connection, cursor: i64) -> Result<(), SqliteError> {
+    let failed = doing("writing treaty_rollbacks");
+    let sql = "UPDATE treaty_rollbacks SET reinstated = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE cursor = ?1";
+    connection.prepare_cached(sql).and_then(|mut statement| statement.execute([cursor])).map_err(failed)?;
+    Ok(())
+}
+
+/// Reads reports after a cursor, in order.
+pub(super) fn after(connection: &Connection, cursor: i64, count_max: u32) -> Result<Vec<Rollback>, SqliteError> {
+    let failed = doing("reading treaty_rollbacks");
+    let sql = "SELECT cursor, entry, table_name, row_id, operation, author, lost, reason, message, culprit, noticed, \
+               reinstated FROM treaty_rollbacks WHERE cursor > ?1 ORDER BY cursor LIMIT ?2";
+    let mut statement = connection.prepare_cached(sql).map_err(&failed)?;
+    let rows = statement.query_map(params![cursor, count_max], read).map_err(&failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Rollback> {
+    let word: String = row.get(4)?;
+    let operation = Operation::from_word(&word).ok_or(rusqlite::Error::InvalidQuery)?;
+    Ok(Rollback {
+        cursor: row.get(0)?,
+        report: Report {
+            entry: row.get(1)?,
+            table: row.get(2)?,
+            row: row.get(3)?,
+            operation,
+            author: row.get(5)?,
+            lost: row.get(6)?,
+            reason: row.get(7)?,
+            message: row.get(8)?,
+            culprit: row.get(9)?,
+        },
+        noticed: row.get(10)?,
+        reinstated: row.get(11)?,
+    })
+}

@@ -1,0 +1,317 @@
+//! Writing rows that the engine decided into the tables, whatever unique values they pass among each other.
+//!
+//! All in the caller's write transaction, under the flag row that keeps our triggers still ([`Quiet`]). A row that cannot
+//! be written for a constraint of the database is *withheld*: recorded in `treaty_withheld`, reported, and tried again
+//! when the row in its way is touched. The engine decides which of two concurrent claims of a key stands, the same on every
+//! replica; anything else that is in the way (a unique index of the application's own, say) is found here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::types::Value as Stored;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use treaty_engine::causality::Version;
+use treaty_engine::relation::RowId;
+use treaty_engine::replica::RowImage;
+
+use crate::capture::{Operation, Report, ShownRow, json_of_columns};
+use crate::link::EngineLink;
+
+use super::error::{SqliteError, doing};
+use super::rollbacks;
+use super::table::{COMMITTED, Marks, TableSql};
+
+/// Keeps our triggers still from [`Quiet::begin`] to [`Quiet::end`], in one transaction; a rollback ends it too.
+pub(super) struct Quiet;
+
+impl Quiet {
+    pub(super) fn begin(connection: &Connection) -> Result<Quiet, SqliteError> {
+        let mut statement = connection
+            .prepare_cached("INSERT INTO treaty_applying (one) VALUES (1)")
+            .map_err(doing("writing treaty_applying"))?;
+        statement.execute([]).map_err(doing("writing treaty_applying"))?;
+        Ok(Quiet)
+    }
+
+    pub(super) fn end(self, connection: &Connection) -> Result<(), SqliteError> {
+        let mut statement =
+            connection.prepare_cached("DELETE FROM treaty_applying").map_err(doing("writing treaty_applying"))?;
+        statement.execute([]).map_err(doing("writing treaty_applying"))?;
+        Ok(())
+    }
+}
+
+/// What becomes of one row of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fate {
+    /// The row.
+    pub(super) key: ShownRow,
+    /// What the engine has; none if the row is not to be there.
+    pub(super) row: Option<RowImage>,
+    /// What its status says, if it is there.
+    pub(super) status: &'static str,
+}
+
+/// Writes rows in one transaction.
+pub(super) struct Writer<'w> {
+    connection: &'w Connection,
+    tables: &'w [TableSql],
+    link: &'w mut dyn EngineLink,
+    /// The version that the tables will show.
+    to: &'w Version,
+    /// Rows that are withheld, by table: what is in their way, and their report.
+    withheld: BTreeMap<ShownRow, Obstacle>,
+    /// What was withheld or shown again.
+    pub(super) withheld_count: u64,
+}
+
+/// What is in the way of a withheld row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Obstacle {
+    /// The row that has its key; none if something else is in the way.
+    holder: Option<RowId>,
+    /// Cursor of the report.
+    report: i64,
+}
+
+/// How an attempt to write a row ended.
+enum Attempt {
+    Written,
+    /// A constraint of the database refused it, in these words.
+    InTheWay(String),
+}
+
+impl<'w> Writer<'w> {
+    pub(super) fn new(
+        connection: &'w Connection,
+        tables: &'w [TableSql],
+        link: &'w mut dyn EngineLink,
+        to: &'w Version,
+    ) -> Result<Writer<'w>, SqliteError> {
+        let withheld = read_withheld(connection, tables)?;
+        Ok(Writer { connection, tables, link, to, withheld, withheld_count: 0 })
+    }
+
+    /// Writes rows, deletes first, then looks again at what was withheld for the sake of one of them.
+    pub(super) fn write(&mut self, fates: Vec<Fate>) -> Result<(), SqliteError> {
+        let mut touched: BTreeSet<ShownRow> = fates.iter().map(|fate| fate.key).collect();
+        self.write_all(fates)?;
+        // Each round shows or withholds rows for good reasons only, so the rounds end; see `retry`.
+        while !touched.is_empty() && !self.withheld.is_empty() {
+            touched = self.retry(&touched)?;
+        }
+        Ok(())
+    }
+
+    /// Takes note of rows that were written by the application, for the sake of what they held up.
+    pub(super) fn touched(&mut self, keys: impl Iterator<Item = ShownRow>) -> Result<(), SqliteError> {
+        if self.withheld.is_empty() {
+            return Ok(());
+        }
+        let mut touched: BTreeSet<ShownRow> = keys.collect();
+        while !touched.is_empty() && !self.withheld.is_empty() {
+            touched = self.retry(&touched)?;
+        }
+        Ok(())
+    }
+
+    fn write_all(&mut self, fates: Vec<Fate>) -> Result<(), SqliteError> {
+        let (shown, gone): (Vec<Fate>, Vec<Fate>) =
+            fates.into_iter().partition(|fate| fate.row.as_ref().is_some_and(|row| row.withheld.is_none()));
+        for fate in gone {
+            self.remove(fate.key)?;
+            match fate.row {
+                Some(row) => self.withhold(fate.key, &row, None)?,
+                None => self.forget_withheld(fate.key)?,
+            }
+        }
+        let mut later: BTreeMap<ShownRow, usize> = BTreeMap::new();
+        for (index, fate) in shown.iter().enumerate() {
+            let Some(row) = &fate.row else { continue };
+            match self.put(fate, row)? {
+                Attempt::Written => {}
+                Attempt::InTheWay(words) => {
+                    if later.is_empty() {
+                        later = shown.iter().enumerate().map(|(index, fate)| (fate.key, index)).collect();
+                    }
+                    self.clear_the_way(fate, row, &|key| later.get(&key).is_some_and(|&at| at > index))?;
+                    if let Attempt::InTheWay(_) = self.put(fate, row)? {
+                        self.remove(fate.key)?;
+                        self.withhold(fate.key, row, Some(&words))?;
+                        continue;
+                    }
+                }
+            }
+            self.forget_withheld(fate.key)?;
+        }
+        Ok(())
+    }
+
+    fn put(&self, fate: &Fate, row: &RowImage) -> Result<Attempt, SqliteError> {
+        let author = row.author.to_string();
+        let marks = Marks { status: fate.status, author: &author };
+        match self.tables[fate.key.table].put(self.connection, &row.cells, marks) {
+            Ok(()) => Ok(Attempt::Written),
+            Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                Ok(Attempt::InTheWay(cause.to_string()))
+            }
+            Err(cause) => Err(doing("writing a row")(cause)),
+        }
+    }
+
+    /// Moves rows that hold a key of `row` out of its way: those that will be written later in this transaction, and
+    /// those that the engine does not show any more.
+    fn clear_the_way(
+        &mut self,
+        fate: &Fate,
+        row: &RowImage,
+        comes_later: &dyn Fn(ShownRow) -> bool,
+    ) -> Result<(), SqliteError> {
+        let table = &self.tables[fate.key.table];
+        let holders = table
+            .other_holders(self.connection, fate.key.id, &row.cells)
+            .map_err(doing("looking for the holder of a unique key"))?;
+        for stored in holders {
+            let Some(id) = super::table::read_id((&stored).into()) else { continue };
+            let holder = ShownRow { table: fate.key.table, id };
+            if comes_later(holder) {
+                TableSql::run_on_id(self.connection, &table.park, &stored).map_err(doing("parking a unique key"))?;
+                continue;
+            }
+            let image = self.link.rows_at(self.to, &[holder])?.pop().flatten();
+            match image {
+                Some(image) if image.withheld.is_some() => {
+                    self.remove(holder)?;
+                    self.withhold(holder, &image, None)?;
+                }
+                // The table shows what the engine has not: a change that no trigger noted. The audit will find it.
+                Some(_) | None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&self, key: ShownRow) -> Result<(), SqliteError> {
+        let table = &self.tables[key.table];
+        TableSql::run_on_id(self.connection, &table.delete, &key.id.to_string()).map_err(doing("deleting a row"))?;
+        Ok(())
+    }
+
+    /// Records that a row is in the log but not in its table.
+    fn withhold(&mut self, key: ShownRow, row: &RowImage, words: Option<&str>) -> Result<(), SqliteError> {
+        let table = &self.tables[key.table].table;
+        let holder = row.withheld.map(|withheld| withheld.holder);
+        let known = self.withheld.get(&key).copied();
+        let report = match known {
+            Some(obstacle) => obstacle.report,
+            None => {
+                let (reason, message) = match (row.withheld, words) {
+                    (Some(withheld), _) => {
+                        let unique = &table.uniques[withheld.unique].name;
+                        ("withheld", format!("row {} claimed the key of {unique} first", withheld.holder))
+                    }
+                    (None, words) => {
+                        ("constraint", format!("the table refuses the row: {}", words.unwrap_or("a constraint")))
+                    }
+                };
+                let report = Report {
+                    entry: Some(row.name.entry.to_string()),
+                    table: table.name.to_string(),
+                    row: key.id.to_string(),
+                    operation: Operation::Insert,
+                    author: row.author.to_string(),
+                    lost: json_of_columns(table, &row.cells, 0..row.cells.len()),
+                    reason: reason.to_owned(),
+                    message,
+                    culprit: None,
+                };
+                self.withheld_count += 1;
+                rollbacks::add(self.connection, &report)?
+            }
+        };
+        let obstacle = Obstacle { holder, report };
+        self.withheld.insert(key, obstacle);
+        let sql = "INSERT INTO treaty_withheld (table_name, row_id, winner, report) VALUES (?1, ?2, ?3, ?4) \
+                   ON CONFLICT (table_name, row_id) DO UPDATE SET winner = excluded.winner";
+        let winner = holder.map_or(String::new(), |id| id.to_string());
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| {
+                statement.execute(params![table.name.as_str(), key.id.to_string(), winner, report])
+            })
+            .map_err(doing("writing treaty_withheld"))?;
+        Ok(())
+    }
+
+    /// Takes a row off the list of withheld ones: it is in its table again, or gone.
+    fn forget_withheld(&mut self, key: ShownRow) -> Result<(), SqliteError> {
+        let Some(obstacle) = self.withheld.remove(&key) else { return Ok(()) };
+        let failed = doing("writing treaty_withheld");
+        let table = self.tables[key.table].name();
+        self.connection
+            .prepare_cached("DELETE FROM treaty_withheld WHERE table_name = ?1 AND row_id = ?2")
+            .and_then(|mut statement| statement.execute(params![table, key.id.to_string()]))
+            .map_err(failed)?;
+        rollbacks::reinstate(self.connection, obstacle.report)
+    }
+
+    /// Looks again at rows that were withheld because of one of `touched`; returns those that changed place.
+    ///
+    /// Which of two claims stands depends on the version alone, so a row changes place at most once per holder.
+    fn retry(&mut self, touched: &BTreeSet<ShownRow>) -> Result<BTreeSet<ShownRow>, SqliteError> {
+        let concerned: Vec<ShownRow> = self
+            .withheld
+            .iter()
+            .filter(|(key, obstacle)| {
+                obstacle.holder.is_some_and(|id| touched.contains(&ShownRow { table: key.table, id }))
+                    && !touched.contains(key)
+            })
+            .map(|(key, _)| *key)
+            .collect();
+        if concerned.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let images = self.link.rows_at(self.to, &concerned)?;
+        let fates = concerned.iter().zip(images).map(|(&key, row)| Fate { key, row, status: COMMITTED });
+        self.write_all(fates.collect())?;
+        Ok(concerned.into_iter().filter(|key| !self.withheld.contains_key(key)).collect())
+    }
+}
+
+fn read_withheld(connection: &Connection, tables: &[TableSql]) -> Result<BTreeMap<ShownRow, Obstacle>, SqliteError> {
+    let failed = doing("reading treaty_withheld");
+    let sql = "SELECT table_name, row_id, winner, report FROM treaty_withheld";
+    let mut statement = connection.prepare_cached(sql).map_err(&failed)?;
+    let mut rows = statement.query([]).map_err(&failed)?;
+    let mut withheld = BTreeMap::new();
+    while let Some(row) = rows.next().map_err(&failed)? {
+        let name: String = row.get(0).map_err(&failed)?;
+        let table = tables.iter().position(|table| table.name() == name);
+        let id = super::table::read_id(row.get_ref(1).map_err(&failed)?);
+        let (Some(table), Some(id)) = (table, id) else { continue };
+        let holder = super::table::read_id(row.get_ref(2).map_err(&failed)?);
+        let report = row.get(3).map_err(&failed)?;
+        withheld.insert(ShownRow { table, id }, Obstacle { holder, report });
+    }
+    Ok(withheld)
+}
+
+/// Says whether a row is withheld.
+pub(super) fn is_withheld(connection: &Connection, table: &TableSql, id: RowId) -> Result<bool, SqliteError> {
+    let sql = "SELECT 1 FROM treaty_withheld WHERE table_name = ?1 AND row_id = ?2";
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row(params![table.name(), id.to_string()], |_| Ok(())).optional())
+        .map(|found| found.is_some())
+        .map_err(doing("reading treaty_withheld"))
+}
+
+/// Returns a stored id as text.
+pub(super) fn print_id(stored: &Stored) -> String {
+    match stored {
+        Stored::Null => "NULL".to_owned(),
+        Stored::Integer(integer) => integer.to_string(),
+        Stored::Real(real) => real.to_string(),
+        Stored::Text(text) => text.clone(),
+        Stored::Blob(bytes) => format!("\\x{}", data_encoding::HEXLOWER.encode(bytes)),
+    }
+}

@@ -1,0 +1,201 @@
+//! From the log to the tables.
+
+use expect_test::expect;
+
+use crate::node::{OPEN, TestNode, id, sync};
+
+fn pair() -> (TestNode, TestNode) {
+    let a = TestNode::found(OPEN);
+    let b = TestNode::join(&a, 2);
+    (a, b)
+}
+
+#[test]
+fn changes_arrive_committed_with_their_author_and_are_not_captured_again() {
+    let (mut a, mut b) = pair();
+    a.run(&format!(
+        "INSERT INTO people (id, name, score) VALUES ('{}', 'ann', 1.5);
+         INSERT INTO notes (id, owner, title, price, at) VALUES ('{}', '{}', 't', '3.10', '2024-01-31 13:05:00')",
+        id(1),
+        id(2),
+        id(1)
+    ));
+    sync(&mut a, &mut b);
+    let author = a.keypair.identity().to_string();
+    assert_eq!(b.ask("SELECT name, treaty_status, treaty_author FROM people"), format!("ann|committed|{author}"));
+    assert_eq!(b.drain().line_count, 0);
+    b.check_settled();
+    a.run("PRAGMA foreign_keys = ON; UPDATE notes SET title = 'u', owner = NULL; DELETE FROM people");
+    sync(&mut a, &mut b);
+    a.check_settled();
+    b.check_settled();
+    expect!["u"].assert_eq(&b.ask("SELECT title FROM notes"));
+    assert_eq!(b.audit(), 0);
+}
+
+#[test]
+fn both_sides_edit_offline_and_converge() {
+    let (mut a, mut b) = pair();
+    a.run(&format!(
+        "INSERT INTO people (id, name, age, score) VALUES ('{}', 'ann', 1, 1), ('{}', 'bob', 1, 1)",
+        id(1),
+        id(2)
+    ));
+    sync(&mut a, &mut b);
+    a.run(&format!(
+        "UPDATE people SET age = 2 WHERE name = 'ann'; UPDATE people SET age = 7 WHERE name = 'bob';
+         INSERT INTO notes (id, title) VALUES ('{}', 'from a')",
+        id(3)
+    ));
+    b.run(&format!(
+        "UPDATE people SET score = 3 WHERE name = 'ann'; DELETE FROM people WHERE name = 'bob';
+         INSERT INTO notes (id, title) VALUES ('{}', 'from b')",
+        id(4)
+    ));
+    sync(&mut a, &mut b);
+    for node in [&mut a, &mut b] {
+        expect!["ann|2|3.0"].assert_eq(&node.ask("SELECT name, age, score FROM people"));
+        expect!["from a\nfrom b"].assert_eq(&node.ask("SELECT title FROM notes ORDER BY title"));
+        node.check_settled();
+    }
+}
+
+#[test]
+fn unique_values_swap_and_rotate_in_one_transaction() {
+    let (mut a, mut b) = pair();
+    a.run(&format!("INSERT INTO people (id, name) VALUES ('{}', 'x'), ('{}', 'y'), ('{}', 'z')", id(1), id(2), id(3)));
+    sync(&mut a, &mut b);
+    a.run(&format!(
+        "BEGIN; UPDATE people SET name = 'tmp' WHERE id = '{}'; UPDATE people SET name = 'x' WHERE id = '{}';
+         UPDATE people SET name = 'y' WHERE id = '{}'; UPDATE people SET name = 'z' WHERE id = '{}'; COMMIT",
+        id(1),
+        id(2),
+        id(3),
+        id(1)
+    ));
+    sync(&mut a, &mut b);
+    expect!["z\nx\ny"].assert_eq(&b.ask("SELECT name FROM people ORDER BY id"));
+    b.check_settled();
+    a.run(&format!("DELETE FROM people WHERE name = 'x'; INSERT INTO people (id, name) VALUES ('{}', 'x')", id(4)));
+    sync(&mut a, &mut b);
+    b.check_settled();
+    assert_eq!(b.ask("SELECT count(*) FROM treaty_rollbacks"), "0");
+}
+
+#[test]
+fn of_two_concurrent_claims_of_a_key_the_same_one_is_shown_everywhere() {
+    let (mut a, mut b) = pair();
+    a.run(&format!("INSERT INTO people (id, name, age) VALUES ('{}', 'ann', 1)", id(1)));
+    b.run(&format!("INSERT INTO people (id, name, age) VALUES ('{}', 'ann', 2)", id(2)));
+    sync(&mut a, &mut b);
+    let winner = a.ask("SELECT id, age FROM people");
+    assert_eq!(winner.lines().count(), 1);
+    assert_eq!(b.ask("SELECT id, age FROM people"), winner);
+    for node in [&mut a, &mut b] {
+        node.check_settled();
+        expect!["withheld|insert"].assert_eq(&node.ask("SELECT reason, operation FROM treaty_rollbacks"));
+        assert_eq!(node.audit(), 0);
+    }
+    // The winner goes: the other one is shown.
+    a.run("DELETE FROM people");
+    sync(&mut a, &mut b);
+    for node in [&mut a, &mut b] {
+        node.check_settled();
+        let shown = node.ask("SELECT id FROM people");
+        assert!(!winner.starts_with(&shown) && !shown.is_empty(), "{shown}");
+        assert_eq!(node.ask("SELECT count(*) FROM treaty_rollbacks WHERE reinstated IS NULL"), "0");
+        assert_eq!(node.ask("SELECT count(*) FROM treaty_withheld"), "0");
+    }
+}
+
+#[test]
+fn a_local_delete_of_the_winner_shows_the_withheld_row_without_any_batch() {
+    let (mut a, mut b) = pair();
+    a.run(&format!("INSERT INTO people (id, name) VALUES ('{}', 'ann')", id(1)));
+    b.run(&format!("INSERT INTO people (id, name) VALUES ('{}', 'ann')", id(2)));
+    sync(&mut a, &mut b);
+    a.run("UPDATE people SET name = 'anna'");
+    a.drain();
+    expect!["ann\nanna"].assert_eq(&a.ask("SELECT name FROM people ORDER BY name"));
+    a.check_settled();
+}
+
+#[test]
+fn one_id_inserted_twice_concurrently_is_shown_as_two_rows() {
+    let (mut a, mut b) = pair();
+    a.run(&format!("INSERT INTO notes (id, title) VALUES ('{}', 'from a')", id(1)));
+    b.run(&format!("INSERT INTO notes (id, title) VALUES ('{}', 'from b')", id(1)));
+    sync(&mut a, &mut b);
+    for node in [&mut a, &mut b] {
+        expect!["from a\nfrom b"].assert_eq(&node.ask("SELECT title FROM notes ORDER BY title"));
+        node.check_settled();
+        assert_eq!(node.audit(), 0);
+    }
+    assert_eq!(a.ask("SELECT id, title FROM notes ORDER BY id"), b.ask("SELECT id, title FROM notes ORDER BY id"));
+    // Both can be edited like any other row.
+    a.run("UPDATE notes SET title = title || '!'");
+    sync(&mut a, &mut b);
+    expect!["from a!\nfrom b!"].assert_eq(&b.ask("SELECT title FROM notes ORDER BY title"));
+    b.check_settled();
+}
+
+#[test]
+fn an_unseen_local_change_is_drained_before_a_batch_is_written_over_it() {
+    let (mut a, mut b) = pair();
+    a.run(&format!("INSERT INTO people (id, name, age, score) VALUES ('{}', 'ann', 1, 1)", id(1)));
+    sync(&mut a, &mut b);
+    a.run("UPDATE people SET age = 2");
+    a.drain();
+    b.pull(&a);
+    b.run("UPDATE people SET score = 2");
+    let applied = b.apply();
+    assert_eq!(applied[0].drained.operation_count, 1);
+    expect!["2|2.0|committed"].assert_eq(&b.ask("SELECT age, score, treaty_status FROM people"));
+    b.check_settled();
+}
+
+#[test]
+fn batches_are_cut_between_entries_and_end_at_the_frontier() {
+    let (mut a, mut b) = pair();
+    for number in 0..40_u32 {
+        a.run(&format!(
+            "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 49)
+             INSERT INTO notes (id, title)
+             SELECT printf('{}%04d%08d', {number}, i), 'n' FROM n",
+            "00000000-0000-4000-8000-"
+        ));
+        a.drain();
+    }
+    b.pull(&a);
+    let applied = b.apply();
+    assert!(applied.len() > 1, "{}", applied.len());
+    assert_eq!(applied.iter().map(|applied| applied.row_count).sum::<u64>(), 2_000);
+    b.check_settled();
+}
+
+#[test]
+fn a_unique_index_of_the_application_withholds_a_row_and_wedges_nothing() {
+    let (mut a, mut b) = pair();
+    b.run("CREATE UNIQUE INDEX own ON notes (title)");
+    a.run(&format!("INSERT INTO notes (id, title) VALUES ('{}', 't'), ('{}', 't'), ('{}', 'u')", id(1), id(2), id(3)));
+    sync(&mut a, &mut b);
+    expect!["t\nu"].assert_eq(&b.ask("SELECT title FROM notes ORDER BY title"));
+    expect!["constraint"].assert_eq(&b.ask("SELECT reason FROM treaty_rollbacks"));
+    assert_eq!(b.audit(), 0);
+}
+
+#[test]
+fn a_database_in_rollback_journal_mode_works_too() {
+    let mut a = TestNode::found_over(OPEN, |client| {
+        client.execute_batch("PRAGMA journal_mode = DELETE; CREATE TABLE mine (x); DROP TABLE mine").unwrap();
+    })
+    .unwrap();
+    let mut b = TestNode::join(&a, 2);
+    expect!["delete"].assert_eq(&a.ask("PRAGMA journal_mode"));
+    a.run(&format!("INSERT INTO people (id, name) VALUES ('{}', 'ann')", id(1)));
+    b.run(&format!("INSERT INTO people (id, name) VALUES ('{}', 'bob')", id(2)));
+    sync(&mut a, &mut b);
+    a.check_settled();
+    b.check_settled();
+    expect!["delete"].assert_eq(&a.ask("PRAGMA journal_mode"));
+}

@@ -1,0 +1,16 @@
+//! The adapter for SQLite over real files and real replicas, without network and processes.
+
+#[cfg(test)]
+mod apply;
+#[cfg(test)]
+mod capture;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod meddle;
+#[cfg(test)]
+mod node;
+#[cfg(test)]
+mod rebuild;
+#[cfg(test)]
+mod start;

@@ -1,0 +1,306 @@
+//! A node for tests: a real database file, a real store, no network. Entries are handed over directly.
+
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+use treaty::link::ReplicaLink;
+use treaty::sqlite::{Application, Applied, Drained, Existing, Node as Owner, Place, SqliteError};
+use treaty_engine::causality::Past;
+use treaty_engine::identity::Keypair;
+use treaty_engine::log::{Entry, LogStore};
+use treaty_engine::replica::{GenesisDraft, LocalRow, Replica};
+use treaty_engine::store::{Durability, Sqlite};
+use treaty_schema::{Schema, Timestamp};
+
+/// Pause at which tests cut a backlog, in milliseconds.
+pub(crate) const GAP_MS: i64 = 250;
+
+/// A schema that is open to all.
+pub(crate) const OPEN: &str = "
+CREATE TABLE people (id UUID PRIMARY KEY, name TEXT NOT NULL UNIQUE, age INTEGER, score DOUBLE PRECISION);
+CREATE TABLE notes (
+  id UUID PRIMARY KEY, owner UUID REFERENCES people (id) ON DELETE CASCADE, title TEXT NOT NULL,
+  price NUMERIC(8,2), at TIMESTAMP, done BOOLEAN NOT NULL DEFAULT FALSE, kind TEXT
+);
+REVOKE UPDATE (kind) ON notes FROM PUBLIC;
+CREATE POLICY a ON people FOR INSERT WITH CHECK (true);
+CREATE POLICY b ON people FOR UPDATE USING (true);
+CREATE POLICY c ON people FOR DELETE USING (true);
+CREATE POLICY d ON notes FOR INSERT WITH CHECK (true);
+CREATE POLICY e ON notes FOR UPDATE USING (true);
+CREATE POLICY f ON notes FOR DELETE USING (true);
+CREATE POLICY g ON treaty_peers FOR SELECT USING (true);
+CREATE POLICY h ON treaty_schema FOR INSERT WITH CHECK (false);
+";
+
+/// A node.
+pub(crate) struct TestNode {
+    pub(crate) directory: TempDir,
+    pub(crate) keypair: Keypair,
+    pub(crate) schema: Schema,
+    pub(crate) replica: Replica,
+    pub(crate) application: Option<Application>,
+    file: String,
+    old_log: Option<TempDir>,
+}
+
+impl TestNode {
+    /// Founds a space with a schema in a new database.
+    pub(crate) fn found(schema: &str) -> TestNode {
+        TestNode::found_over(schema, |_| {}).unwrap()
+    }
+
+    /// Founds a space over a database that `prepare` has written to.
+    pub(crate) fn found_over(schema: &str, prepare: impl FnOnce(&Connection)) -> Result<TestNode, SqliteError> {
+        let file = treaty_ddl::parse("schema.sql", schema).unwrap();
+        let keypair = Keypair::generate(&[1; 32]);
+        let author = keypair.identity();
+        let now = Timestamp::from_micros(0).unwrap();
+        let mut seed = 0;
+        let rows = file.genesis_rows.iter().map(|row| {
+            let cells = row.resolve(&author, now, &mut || fresh_uuid(&mut seed));
+            LocalRow { table: row.table, cells }
+        });
+        let draft = GenesisDraft { patch: file.patch, rows: rows.collect(), nonce: [7; 16] };
+        let directory = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&directory.path().join("log.sqlite"), Durability::Normal).unwrap();
+        let replica = Replica::create(store, &keypair, draft, 1).unwrap();
+        TestNode::over(directory, keypair, replica, prepare)
+    }
+
+    /// Joins the space of another node with a new database.
+    pub(crate) fn join(other: &TestNode, seed: u8) -> TestNode {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&directory.path().join("log.sqlite"), Durability::Normal).unwrap();
+        let genesis = other.entries().remove(0);
+        let replica = Replica::join(store, genesis, other.replica.space()).unwrap();
+        TestNode::over(directory, Keypair::generate(&[seed; 32]), replica, |_| {}).unwrap()
+    }
+
+    fn over(
+        directory: TempDir,
+        keypair: Keypair,
+        replica: Replica,
+        prepare: impl FnOnce(&Connection),
+    ) -> Result<TestNode, SqliteError> {
+        prepare(&Connection::open(directory.path().join("app.db")).unwrap());
+        let schema = replica.schema().clone();
+        let mut node = TestNode {
+            directory,
+            keypair,
+            schema,
+            replica,
+            application: None,
+            file: "app.db".to_owned(),
+            old_log: None,
+        };
+        node.install(Existing::Adopt)?;
+        Ok(node)
+    }
+
+    pub(crate) fn install(&mut self, existing: Existing) -> Result<(), SqliteError> {
+        let (path, schema) = (self.path(), self.schema.clone());
+        let owner = self.owner(&schema);
+        let (application, _) =
+            Application::install(&path, &owner, existing, "instance", &mut link(&mut self.replica, &self.keypair))?;
+        self.application = Some(application);
+        Ok(())
+    }
+
+    pub(crate) fn owner<'s>(&self, schema: &'s Schema) -> Owner<'s> {
+        Owner { schema, space: self.replica.space(), identity: self.keypair.identity(), gap_ms: GAP_MS }
+    }
+
+    /// The application's database file.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.path().join(&self.file)
+    }
+
+    /// Moves the database to another name.
+    pub(crate) fn move_database(&mut self, file: &str) {
+        self.run("PRAGMA wal_checkpoint(TRUNCATE)");
+        let from = self.path();
+        file.clone_into(&mut self.file);
+        std::fs::rename(from, self.path()).unwrap();
+    }
+
+    /// Replaces the log by what it was.
+    pub(crate) fn replace_log(&mut self, log: &[u8], wal: &[u8]) {
+        let old = tempfile::tempdir().unwrap();
+        let path = old.path().join("log.sqlite");
+        std::fs::write(&path, log).unwrap();
+        std::fs::write(old.path().join("log.sqlite-wal"), wal).unwrap();
+        self.replica = Replica::open(Sqlite::open(&path, Durability::Normal).unwrap()).unwrap().unwrap();
+        self.old_log = Some(old);
+    }
+
+    /// A connection as an application opens it.
+    pub(crate) fn client(&self) -> Connection {
+        let connection = Connection::open(self.path()).unwrap();
+        connection.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+        connection
+    }
+
+    /// Runs statements as an application does, one transaction each.
+    pub(crate) fn run(&self, sql: &str) {
+        self.client().execute_batch(sql).unwrap();
+    }
+
+    /// Stops the sidecar and starts it again.
+    pub(crate) fn restart(&mut self) -> Result<(), SqliteError> {
+        self.stop();
+        self.start(Place::Same)
+    }
+
+    /// Stops the sidecar, with whatever it had not finished.
+    pub(crate) fn stop(&mut self) {
+        self.application = None;
+    }
+
+    pub(crate) fn start(&mut self, place: Place) -> Result<(), SqliteError> {
+        let (path, schema) = (self.path(), self.schema.clone());
+        let owner = self.owner(&schema);
+        let application = Application::open(&path, &owner, place, &mut link(&mut self.replica, &self.keypair))?;
+        self.application = Some(application);
+        Ok(())
+    }
+
+    pub(crate) fn with<T>(&mut self, work: impl FnOnce(&mut Application, &mut ReplicaLink<'_>) -> T) -> T {
+        let mut link = link(&mut self.replica, &self.keypair);
+        work(self.application.as_mut().unwrap(), &mut link)
+    }
+
+    pub(crate) fn drain(&mut self) -> Drained {
+        self.with(|application, link| application.drain(link)).unwrap()
+    }
+
+    /// Applies until there is nothing left to apply.
+    pub(crate) fn apply(&mut self) -> Vec<Applied> {
+        let mut all = Vec::new();
+        loop {
+            let applied = self.with(|application, link| application.apply(link)).unwrap();
+            let is_last = applied.is_last;
+            all.push(applied);
+            if is_last {
+                return all;
+            }
+        }
+    }
+
+    pub(crate) fn audit(&mut self) -> u64 {
+        self.with(|application, link| application.audit(link)).unwrap()
+    }
+
+    /// Everything in the log, parents first.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        let index = self.replica.index();
+        let all = index.difference(&index.whole(), &Past::EMPTY).collect(self.replica.store()).unwrap();
+        let store = self.replica.store();
+        all.into_iter()
+            .map(|pos| Entry::new(store.header(pos).unwrap(), store.payload(pos).unwrap()).unwrap())
+            .collect()
+    }
+
+    /// Takes what another node has.
+    pub(crate) fn pull(&mut self, other: &TestNode) {
+        let outcome = self.replica.ingest(other.entries()).unwrap();
+        assert!(outcome.refused.is_empty() && outcome.parked.is_empty(), "{outcome:?}");
+    }
+
+    /// Answers a query as text: rows by line, columns by `|`.
+    pub(crate) fn ask(&self, sql: &str) -> String {
+        let connection = self.client();
+        let mut statement = connection.prepare(sql).unwrap();
+        let count = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        let mut lines = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            let cell = |index| match row.get_ref(index).unwrap() {
+                rusqlite::types::ValueRef::Null => "-".to_owned(),
+                rusqlite::types::ValueRef::Integer(integer) => integer.to_string(),
+                rusqlite::types::ValueRef::Real(real) => format!("{real:?}"),
+                rusqlite::types::ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                rusqlite::types::ValueRef::Blob(bytes) => format!("x{bytes:?}"),
+            };
+            lines.push((0..count).map(cell).collect::<Vec<_>>().join("|"));
+        }
+        lines.join("\n")
+    }
+
+    /// Checks that the tables hold exactly what the log says at the version that they show.
+    pub(crate) fn check_tables(&mut self) {
+        let shown = self.with(|application, _| application.shown_version()).unwrap();
+        for (index, table) in self.schema.tables().iter().enumerate() {
+            let mut expected = Vec::new();
+            self.replica
+                .rows_at::<treaty_engine::replica::ReplicaError>(index, &shown, &mut |_, row| {
+                    if row.withheld.is_none() {
+                        let cells = row.cells.iter().map(|cell| cell.as_ref().map_or("-".into(), show));
+                        expected.push(cells.collect::<Vec<String>>().join("|"));
+                    }
+                    Ok(())
+                })
+                .unwrap();
+            expected.sort();
+            let columns: Vec<String> = table.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
+            let found = self.ask(&format!("SELECT {} FROM \"{}\"", columns.join(", "), table.name));
+            let mut found: Vec<&str> = found.lines().collect();
+            found.sort_unstable();
+            assert_eq!(found, expected, "table {}", table.name);
+        }
+    }
+
+    /// Checks that the tables hold exactly what the log holds, all of it committed.
+    pub(crate) fn check_settled(&mut self) {
+        let shown = self.with(|application, _| application.shown_version()).unwrap();
+        assert_eq!(shown, self.replica.frontier());
+        self.check_tables();
+        for table in self.schema.tables() {
+            let count = self.ask(&format!("SELECT count(*) FROM \"{}\" WHERE treaty_status = 'pending'", table.name));
+            assert_eq!(count, "0", "pending rows of {}", table.name);
+        }
+        assert_eq!(self.with(|application, _| application.waiting()).unwrap(), 0);
+    }
+}
+
+/// Drains, exchanges and applies until both nodes show everything.
+pub(crate) fn sync(a: &mut TestNode, b: &mut TestNode) {
+    a.drain();
+    b.drain();
+    a.pull(b);
+    b.pull(a);
+    a.apply();
+    b.apply();
+    assert_eq!(a.replica.frontier(), b.replica.frontier());
+    assert_eq!(a.replica.digest().unwrap(), b.replica.digest().unwrap());
+}
+
+/// A row id that says which one it is.
+pub(crate) fn id(number: u32) -> String {
+    format!("00000000-0000-4000-8000-{number:012}")
+}
+
+const NOW: u64 = 1_700_000_000_000;
+
+fn fresh_uuid(seed: &mut u8) -> [u8; 16] {
+    *seed += 1;
+    let mut uuid = [*seed; 16];
+    uuid[6] = 0x40;
+    uuid[8] = 0x80;
+    uuid
+}
+
+fn link<'l>(replica: &'l mut Replica, keypair: &'l Keypair) -> ReplicaLink<'l> {
+    ReplicaLink { replica, keypair, now_ms: NOW }
+}
+
+fn show(value: &treaty_schema::Value) -> String {
+    use treaty_schema::Value;
+    match value {
+        Value::Boolean(boolean) => u8::from(*boolean).to_string(),
+        Value::Double(double) => format!("{:?}", double.as_f64()),
+        Value::Bytes(bytes) => format!("x{:?}", bytes.as_slice()),
+        other => other.to_text(),
+    }
+}

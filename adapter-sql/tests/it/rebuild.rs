@@ -1,0 +1,114 @@
+//! Tables rebuilt, triggers dropped, rows changed behind our back.
+
+use expect_test::expect;
+use treaty::sqlite::{Checked, SqliteError};
+
+use crate::node::{OPEN, TestNode, id, sync};
+
+/// Rebuilds `people` as migration tools do, with the given columns beside `id`.
+fn rebuild(node: &TestNode, declared: &str, copied: &str) {
+    node.run(&format!(
+        "BEGIN; CREATE TABLE new_people (id TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL UNIQUE, age INTEGER, score REAL{declared});
+         INSERT INTO new_people SELECT id, name, age, score{copied} FROM people;
+         DROP TABLE people; ALTER TABLE new_people RENAME TO people; COMMIT"
+    ));
+}
+
+fn check(node: &mut TestNode) -> Checked {
+    node.with(|application, _| application.check_triggers()).unwrap()
+}
+
+#[test]
+fn a_rebuilt_table_gets_its_triggers_back_and_what_they_missed_is_imported() {
+    let mut node = TestNode::found(OPEN);
+    node.run(&format!("INSERT INTO people (id, name, age) VALUES ('{}', 'ann', 1), ('{}', 'bob', 1)", id(1), id(2)));
+    node.drain();
+    assert_eq!(check(&mut node), Checked::InOrder);
+    rebuild(
+        &node,
+        ", treaty_status TEXT NOT NULL DEFAULT 'pending', treaty_author TEXT",
+        ", treaty_status, treaty_author",
+    );
+    node.run(&format!(
+        "UPDATE people SET age = 9 WHERE name = 'ann'; DELETE FROM people WHERE name = 'bob';
+         INSERT INTO people (id, name) VALUES ('{}', 'eve')",
+        id(3)
+    ));
+    assert_eq!(node.drain().line_count, 0);
+    assert_eq!(check(&mut node), Checked::Mended { tables: vec!["people".into()] });
+    assert_eq!(node.audit(), 3);
+    node.check_settled();
+    expect!["ann|9\neve|-"].assert_eq(&node.ask("SELECT name, age FROM people ORDER BY name"));
+    node.run("UPDATE people SET age = 10");
+    assert_eq!(node.drain().operation_count, 2);
+    assert_eq!(check(&mut node), Checked::InOrder);
+}
+
+#[test]
+fn a_table_rebuilt_without_our_columns_gets_them_back_with_the_right_marks() {
+    let mut a = TestNode::found(OPEN);
+    let mut b = TestNode::join(&a, 2);
+    a.run(&format!("INSERT INTO people (id, name) VALUES ('{}', 'ann')", id(1)));
+    sync(&mut a, &mut b);
+    let marks = b.ask("SELECT treaty_status, treaty_author FROM people");
+    rebuild(&b, "", "");
+    assert_eq!(check(&mut b), Checked::Mended { tables: vec!["people".into()] });
+    assert_eq!(b.audit(), 0);
+    assert_eq!(b.ask("SELECT treaty_status, treaty_author FROM people"), marks);
+    b.check_settled();
+}
+
+#[test]
+fn a_dropped_trigger_is_made_again() {
+    let mut node = TestNode::found(OPEN);
+    node.run("DROP TRIGGER treaty_notes_insert");
+    node.run(&format!("INSERT INTO notes (id, title) VALUES ('{}', 'unseen')", id(1)));
+    node.restart().unwrap();
+    assert_eq!(node.audit(), 1);
+    node.check_settled();
+    node.run(&format!("INSERT INTO notes (id, title) VALUES ('{}', 'seen')", id(2)));
+    assert_eq!(node.drain().operation_count, 1);
+}
+
+#[test]
+fn a_column_that_is_gone_is_refused_with_what_to_do() {
+    let mut node = TestNode::found(OPEN);
+    node.run("DROP TRIGGER treaty_notes_update; DROP TRIGGER treaty_notes_fixed; ALTER TABLE notes DROP COLUMN at");
+    let error = node.restart().unwrap_err();
+    assert!(matches!(error, SqliteError::SchemaChanged { .. }), "{error}");
+    expect![
+        "table notes does not fit the schema: column at is gone; put it back as the schema has it, or change the schema"
+    ]
+    .assert_eq(&error.to_string());
+}
+
+#[test]
+fn rows_changed_behind_our_back_are_found_by_the_audit_in_a_large_table() {
+    let mut node = TestNode::found(OPEN);
+    let prefix = "00000000-0000-4000-8000-";
+    node.run(&format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3500)
+         INSERT INTO notes (id, title) SELECT printf('{prefix}%012d', i), 'n' FROM n"
+    ));
+    node.drain();
+    assert_eq!(node.audit(), 0);
+    node.run(&format!(
+        "INSERT INTO treaty_applying VALUES (1);
+         UPDATE notes SET title = 'changed' WHERE id IN ('{0}', '{1}', '{2}');
+         DELETE FROM notes WHERE id IN ('{3}', '{4}', '{5}');
+         INSERT INTO notes (id, title) VALUES ('{6}', 'x'), ('{7}', 'y');
+         DELETE FROM treaty_applying",
+        id(1),
+        id(1_000),
+        id(3_500),
+        id(2),
+        id(1_001),
+        id(2_000),
+        id(0),
+        id(9_000)
+    ));
+    assert_eq!(node.drain().line_count, 0);
+    assert_eq!(node.audit(), 8);
+    node.check_settled();
+    assert_eq!(node.audit(), 0);
+}
