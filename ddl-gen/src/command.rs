@@ -12,6 +12,8 @@ use crate::{Diagnostic, SchemaFile, parse, sql};
 pub enum Database {
     /// SQLite.
     Sqlite,
+    /// PostgreSQL.
+    Postgres,
 }
 
 /// How a command went; [`Outcome::exit_code`] is what the process ends with.
@@ -103,6 +105,7 @@ pub fn print_sql(
         Ok(file) => {
             match database {
                 Database::Sqlite => write!(out, "{}", sql::sqlite::install(&file.schema))?,
+                Database::Postgres => write!(out, "{}", sql::postgres::install(&file.schema))?,
             }
             Ok(Outcome::Done)
         }

@@ -74,13 +74,14 @@ CREATE TABLE "members" (
 
 CREATE TRIGGER "treaty_members_insert" AFTER INSERT ON "members"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  SELECT RAISE(ABORT, 'members: policy admins_appoint refuses this INSERT') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "members" r1 WHERE r1."id" <> NEW."id" AND ((r1."who" = coalesce(NEW."treaty_author", s.identity)) AND (r1."role" = 'admin'))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('members', NEW."id");
 END;
 
 CREATE TRIGGER "treaty_members_update" AFTER UPDATE OF "id", "who", "role" ON "members"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('members', NEW."id");
-  UPDATE "members" SET "treaty_status" = 'pending', "treaty_author" = NULL WHERE rowid = NEW.rowid AND "treaty_status" IS NOT 'pending';
+  UPDATE "members" SET "treaty_status" = 'pending', "treaty_author" = NULL WHERE rowid = NEW.rowid AND NEW."treaty_status" IS NOT 'pending' AND "treaty_status" IS NOT 'pending';
 END;
 
 CREATE TRIGGER "treaty_members_author" AFTER UPDATE OF "treaty_author" ON "members"
@@ -102,23 +103,18 @@ WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
 END;
 
 CREATE TRIGGER "treaty_members_displaceinsert" BEFORE INSERT ON "members"
-WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+WHEN EXISTS (SELECT 1 FROM "members" WHERE "who" = NEW."who" AND "role" = NEW."role" AND "id" IS NOT NEW."id") AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   INSERT INTO treaty_queue (table_name, row_id) SELECT 'members', "id" FROM "members" WHERE "who" = NEW."who" AND "role" = NEW."role" AND "id" IS NOT NEW."id";
 END;
 
 CREATE TRIGGER "treaty_members_displaceupdate" BEFORE UPDATE OF "who", "role" ON "members"
-WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  INSERT INTO treaty_queue (table_name, row_id) SELECT 'members', "id" FROM "members" WHERE "who" = NEW."who" AND "role" = NEW."role" AND "id" IS NOT OLD."id" AND (NEW."who" IS NOT OLD."who" OR NEW."role" IS NOT OLD."role");
-END;
-
-CREATE TRIGGER "treaty_members_mayinsert" AFTER INSERT ON "members"
-WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'members: policy admins_appoint refuses this INSERT') WHERE NOT coalesce(EXISTS (SELECT 1 FROM "members" r1 WHERE r1."id" <> NEW."id" AND ((r1."who" = coalesce(NEW."treaty_author", (SELECT identity FROM treaty_state))) AND (r1."role" = 'admin'))), 0) AND coalesce(NEW."treaty_author", (SELECT identity FROM treaty_state)) IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id));
+WHEN EXISTS (SELECT 1 FROM "members" WHERE "who" = NEW."who" AND "role" = NEW."role" AND "id" IS NOT OLD."id") AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  INSERT INTO treaty_queue (table_name, row_id) SELECT 'members', "id" FROM "members" WHERE "who" = NEW."who" AND "role" = NEW."role" AND "id" IS NOT OLD."id";
 END;
 
 CREATE TRIGGER "treaty_members_maydelete" BEFORE DELETE ON "members"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'members: policy admins_dismiss refuses this DELETE') WHERE NOT coalesce(EXISTS (SELECT 1 FROM "members" r1 WHERE ((r1."who" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", (SELECT identity FROM treaty_state)) ELSE (SELECT identity FROM treaty_state) END) AND (r1."role" = 'admin'))), 0) AND CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", (SELECT identity FROM treaty_state)) ELSE (SELECT identity FROM treaty_state) END IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id));
+  SELECT RAISE(ABORT, 'members: policy admins_dismiss refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "members" r1 WHERE ((r1."who" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END) AND (r1."role" = 'admin'))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id));
 END;
 
 CREATE TABLE "notes" (
@@ -135,13 +131,15 @@ CREATE TABLE "notes" (
 
 CREATE TRIGGER "treaty_notes_insert" AFTER INSERT ON "notes"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  SELECT RAISE(ABORT, 'notes: policy editors_write refuses this INSERT') FROM treaty_state s WHERE NOT coalesce(((NEW."owner" = coalesce(NEW."treaty_author", s.identity)) AND EXISTS (SELECT 1 FROM "members" r1 WHERE (r1."who" = coalesce(NEW."treaty_author", s.identity)))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('notes', NEW."id");
 END;
 
 CREATE TRIGGER "treaty_notes_update" AFTER UPDATE OF "id", "owner", "title", "body", "stars" ON "notes"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  SELECT RAISE(ABORT, 'notes: policy owners_edit refuses this UPDATE') FROM treaty_state s WHERE NOT coalesce((OLD."owner" = CASE WHEN NEW."treaty_author" IS NOT NULL AND (NEW."treaty_author" IS NOT OLD."treaty_author" OR OLD."treaty_status" = 'pending' OR EXISTS (SELECT 1 FROM treaty_named n WHERE n.table_name = 'notes' AND n.row_id = NEW."id")) THEN NEW."treaty_author" ELSE s.identity END), 0) AND ((NEW."owner" IS NOT OLD."owner" OR NEW."title" IS NOT OLD."title") OR (NEW."body" IS NOT OLD."body" OR NEW."stars" IS NOT OLD."stars"));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('notes', NEW."id");
-  UPDATE "notes" SET "treaty_status" = 'pending', "treaty_author" = NULL WHERE rowid = NEW.rowid AND "treaty_status" IS NOT 'pending';
+  UPDATE "notes" SET "treaty_status" = 'pending', "treaty_author" = NULL WHERE rowid = NEW.rowid AND NEW."treaty_status" IS NOT 'pending' AND "treaty_status" IS NOT 'pending';
 END;
 
 CREATE TRIGGER "treaty_notes_author" AFTER UPDATE OF "treaty_author" ON "notes"
@@ -161,16 +159,6 @@ WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'notes.owner never changes after insert (REVOKE UPDATE)') WHERE OLD."owner" IS NOT NEW."owner";
 END;
 
-CREATE TRIGGER "treaty_notes_mayinsert" AFTER INSERT ON "notes"
-WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'notes: policy editors_write refuses this INSERT') WHERE NOT coalesce(((NEW."owner" = coalesce(NEW."treaty_author", (SELECT identity FROM treaty_state))) AND EXISTS (SELECT 1 FROM "members" r1 WHERE (r1."who" = coalesce(NEW."treaty_author", (SELECT identity FROM treaty_state))))), 0) AND coalesce(NEW."treaty_author", (SELECT identity FROM treaty_state)) IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id));
-END;
-
-CREATE TRIGGER "treaty_notes_mayupdate" AFTER UPDATE OF "owner", "title", "body", "stars" ON "notes"
-WHEN ((NEW."owner" IS NOT OLD."owner" OR NEW."title" IS NOT OLD."title") OR (NEW."body" IS NOT OLD."body" OR NEW."stars" IS NOT OLD."stars")) AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'notes: policy owners_edit refuses this UPDATE') WHERE NOT coalesce((OLD."owner" = CASE WHEN NEW."treaty_author" IS NOT OLD."treaty_author" OR OLD."treaty_status" = 'pending' OR EXISTS (SELECT 1 FROM treaty_named n WHERE n.table_name = 'notes' AND n.row_id = NEW."id") THEN coalesce(NEW."treaty_author", (SELECT identity FROM treaty_state)) ELSE (SELECT identity FROM treaty_state) END), 0) AND CASE WHEN NEW."treaty_author" IS NOT OLD."treaty_author" OR OLD."treaty_status" = 'pending' OR EXISTS (SELECT 1 FROM treaty_named n WHERE n.table_name = 'notes' AND n.row_id = NEW."id") THEN coalesce(NEW."treaty_author", (SELECT identity FROM treaty_state)) ELSE (SELECT identity FROM treaty_state) END IS NOT NULL;
-END;
-
 CREATE TRIGGER "treaty_notes_named" BEFORE UPDATE OF "treaty_author" ON "notes"
 WHEN NEW."treaty_author" IS OLD."treaty_author" AND NEW."treaty_author" IS NOT NULL AND OLD."treaty_status" IS NOT 'pending' AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   DELETE FROM treaty_named;
@@ -179,5 +167,5 @@ END;
 
 CREATE TRIGGER "treaty_notes_maydelete" BEFORE DELETE ON "notes"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'notes: policy owners_remove refuses this DELETE') WHERE NOT coalesce((OLD."owner" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", (SELECT identity FROM treaty_state)) ELSE (SELECT identity FROM treaty_state) END), 0) AND CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", (SELECT identity FROM treaty_state)) ELSE (SELECT identity FROM treaty_state) END IS NOT NULL;
+  SELECT RAISE(ABORT, 'notes: policy owners_remove refuses this DELETE') FROM treaty_state s WHERE NOT coalesce((OLD."owner" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END), 0);
 END;

@@ -1,9 +1,23 @@
 //! SQL text for a schema: what makes an ordinary database hold it and notice its changes.
 //!
 //! * [`quote`] - names and literals as SQL text; nothing else may put one into a statement.
-//! * [`sqlite`] - tables, triggers and bookkeeping.
+//! * [`sqlite`], [`postgres`] - tables, triggers and bookkeeping of one database each.
 //!
 //! The text is a function of the schema alone: the same schema gives the same bytes.
 
+mod policies;
+pub mod postgres;
 pub mod quote;
 pub mod sqlite;
+
+use treaty_schema::OnDelete;
+
+/// The action in both databases' words; nothing is NO ACTION.
+fn on_delete(action: OnDelete) -> &'static str {
+    match action {
+        OnDelete::NoAction => "",
+        OnDelete::Restrict => " ON DELETE RESTRICT",
+        OnDelete::Cascade => " ON DELETE CASCADE",
+        OnDelete::SetNull => " ON DELETE SET NULL",
+    }
+}

@@ -50,6 +50,7 @@ fn each_example_gives_the_sql_beside_it() {
     for name in names() {
         let file = example(&name);
         check(&name, "sqlite.sql", &sql::sqlite::install(&file.schema));
+        check(&name, "postgres.sql", &sql::postgres::install(&file.schema));
     }
 }
 

@@ -1,3 +1,6 @@
 //! Tests of the schema language and of the SQL made from it, executed on real databases.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
 mod golden;
+mod sqlite;

@@ -6,75 +6,54 @@
 
 use std::collections::BTreeSet;
 
-use treaty_schema::{Command, Condition, Expr, OnDelete, Policy, Schema, SchemaCondition, Table, Value};
+use treaty_schema::{Command, Condition, OnDelete, Policy, Schema, SchemaCondition, SchemaExpr, Table};
 
 use super::expr::{Scope, translate};
 use super::triggers::{Draft, Trigger, data_columns};
-use crate::sql::quote::{ident, idents, junction, text};
+use crate::sql::policies::{is_fixed, is_open, message, reads_author};
+use crate::sql::quote::{ident, junction, text};
 
-/// This node's identity, who is the author of rows that name none.
-const NODE: &str = "(SELECT identity FROM treaty_state)";
+/// The early warnings of one table.
+#[derive(Default)]
+pub(super) struct Warnings {
+    /// The statement for the trigger that captures inserts.
+    pub(super) insert: Option<String>,
+    /// The statement for the trigger that captures updates.
+    pub(super) update: Option<String>,
+    /// Triggers of their own.
+    pub(super) triggers: Vec<Trigger>,
+}
 
 /// Returns the early warnings of one table.
-pub(super) fn triggers(schema: &Schema, table: &Table) -> Vec<Trigger> {
-    let commands = [Command::Insert, Command::Update, Command::Delete];
-    commands.into_iter().flat_map(|command| warning(schema, table, command)).collect()
+pub(super) fn warnings(schema: &Schema, table: &Table) -> Warnings {
+    let mut warnings =
+        Warnings { insert: warning(schema, table, Command::Insert).map(|(sql, _)| sql), ..Warnings::default() };
+    if let Some((sql, reads_author)) = warning(schema, table, Command::Update) {
+        warnings.update = Some(sql);
+        warnings.triggers.extend(reads_author.then(|| named(table)));
+    }
+    if let Some((sql, _)) = warning(schema, table, Command::Delete) {
+        // Before, not after: what the policy reads may be the row itself.
+        let draft = Draft { what: "maydelete", event: "BEFORE DELETE".to_owned(), when: Vec::new(), body: vec![sql] };
+        warnings.triggers.push(draft.on(table));
+    }
+    warnings
 }
 
-/// The early warning of one command, with the trigger that it leans on; nothing where the command is open to all, or the
-/// engine alone can tell.
-fn warning(schema: &Schema, table: &Table, command: Command) -> Vec<Trigger> {
-    let mut writer = Writer { schema, table, command, read: BTreeSet::new(), reads_author: false };
+/// The statement that fails what no policy permits, and whether it reads the author; nothing where the command is open to
+/// all, or the engine alone can tell.
+fn warning(schema: &Schema, table: &Table, command: Command) -> Option<(String, bool)> {
     let policies: Vec<&Policy> = table.policies_for(command).collect();
     if policies.iter().any(|policy| is_open(&policy.condition)) || is_fixed(table, command) {
-        return Vec::new();
+        return None;
     }
-    let Some(conditions) =
-        policies.iter().map(|policy| writer.condition(&policy.condition)).collect::<Option<Vec<_>>>()
-    else {
-        return Vec::new();
-    };
-    let refused = writer.refusal(&conditions);
-    let body = vec![format!("SELECT RAISE(ABORT, {}) WHERE {refused}", text(&message(table, command, &policies)))];
-    let (what, event, when) = match command {
-        Command::Insert | Command::Select => ("mayinsert", "AFTER INSERT".to_owned(), Vec::new()),
-        Command::Update => {
-            let changed = data_columns(table).map(|column| format!("NEW.{0} IS NOT OLD.{0}", ident(column)));
-            let changed = junction(&changed.collect::<Vec<_>>(), "OR");
-            ("mayupdate", format!("AFTER UPDATE OF {}", idents(data_columns(table))), vec![changed])
-        }
-        Command::Delete => ("maydelete", "BEFORE DELETE".to_owned(), Vec::new()),
-    };
-    let mut triggers = vec![Draft { what, event, when, body }.on(table)];
-    if command == Command::Update && writer.reads_author {
-        triggers.push(named(table));
-    }
-    triggers
-}
-
-/// Whether a policy is `(true)`.
-fn is_open(condition: &SchemaCondition) -> bool {
-    matches!(condition, Condition::Scalar(Expr::Literal(Some(Value::Boolean(true)))))
-}
-
-/// Whether an UPDATE can change nothing: the trigger `fixed` says so by the column's name.
-fn is_fixed(table: &Table, command: Command) -> bool {
-    command == Command::Update && !table.columns.iter().any(|column| column.updatable)
-}
-
-fn message(table: &Table, command: Command, policies: &[&Policy]) -> String {
-    let word = match command {
-        Command::Insert => "INSERT",
-        Command::Update => "UPDATE",
-        Command::Delete => "DELETE",
-        Command::Select => "SELECT",
-    };
-    let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
-    match names.as_slice() {
-        [] => format!("{}: no policy permits any {word}", table.name),
-        [one] => format!("{}: policy {one} refuses this {word}", table.name),
-        many => format!("{}: policies {} refuse this {word}", table.name, many.join(", ")),
-    }
+    let mut writer = Writer { schema, table, command, read: BTreeSet::new(), reads_author: false };
+    let conditions = policies.iter().map(|policy| writer.condition(&policy.condition)).collect::<Option<Vec<_>>>()?;
+    // Without a row of treaty_state there is no author, and nobody to refuse.
+    let from = if writer.reads_author { " FROM treaty_state s" } else { "" };
+    let message = text(&message(table, command, &policies));
+    let sql = format!("SELECT RAISE(ABORT, {message}){from} WHERE {}", writer.refusal(&conditions));
+    Some((sql, writer.reads_author))
 }
 
 /// Remembers a row whose UPDATE names the author it already has: nothing else tells that from naming none.
@@ -98,15 +77,17 @@ struct Writer<'s> {
 }
 
 impl Writer<'_> {
-    /// What must hold for the statement to fail: no condition is true, there is an author, and nothing deleted counts still.
+    /// What must hold for the statement to fail: no condition is true, something changes, and nothing deleted counts still.
     fn refusal(&self, conditions: &[String]) -> String {
         let mut refused: Vec<String> =
             conditions.iter().map(|condition| format!("NOT coalesce({condition}, 0)")).collect();
-        if self.command == Command::Delete {
-            refused.extend(self.cascades());
-        }
-        if self.reads_author {
-            refused.push(format!("{} IS NOT NULL", self.author()));
+        match self.command {
+            Command::Update => {
+                let changed = data_columns(self.table).map(|column| format!("NEW.{0} IS NOT OLD.{0}", ident(column)));
+                refused.push(junction(&changed.collect::<Vec<_>>(), "OR"));
+            }
+            Command::Delete => refused.extend(self.cascades()),
+            Command::Insert | Command::Select => {}
         }
         for index in &self.read {
             let table = &self.schema.tables()[*index].name;
@@ -132,18 +113,19 @@ impl Writer<'_> {
 
     /// Who writes: whom the statement names, else this node.
     fn author(&self) -> String {
-        let given = |row: &str| format!("coalesce({row}.\"treaty_author\", {NODE})");
+        let author = ident("treaty_author");
         match self.command {
-            Command::Insert | Command::Select => given("NEW"),
+            Command::Insert | Command::Select => format!("coalesce(NEW.{author}, s.identity)"),
             Command::Update => format!(
-                "CASE WHEN NEW.\"treaty_author\" IS NOT OLD.\"treaty_author\" OR OLD.\"treaty_status\" = 'pending' \
-                 OR EXISTS (SELECT 1 FROM treaty_named n WHERE n.table_name = {} AND n.row_id = NEW.\"id\") \
-                 THEN {} ELSE {NODE} END",
+                "CASE WHEN NEW.{author} IS NOT NULL AND (NEW.{author} IS NOT OLD.{author} OR OLD.\"treaty_status\" = 'pending' \
+                 OR EXISTS (SELECT 1 FROM treaty_named n WHERE n.table_name = {} AND n.row_id = NEW.\"id\")) \
+                 THEN NEW.{author} ELSE s.identity END",
                 text(self.table.name.as_str()),
-                given("NEW")
             ),
             Command::Delete => {
-                format!("CASE WHEN OLD.\"treaty_status\" = 'pending' THEN {} ELSE {NODE} END", given("OLD"))
+                format!(
+                    "CASE WHEN OLD.\"treaty_status\" = 'pending' THEN coalesce(OLD.{author}, s.identity) ELSE s.identity END"
+                )
             }
         }
     }
@@ -184,23 +166,10 @@ impl Writer<'_> {
     }
 
     /// Translates a condition over the row at hand and `inner` rows; nothing if it needs canonical values to be exact.
-    fn scalar(&mut self, expr: &treaty_schema::SchemaExpr, inner: Vec<(&Table, String)>) -> Option<String> {
+    fn scalar(&mut self, expr: &SchemaExpr, inner: Vec<(&Table, String)>) -> Option<String> {
         self.reads_author |= reads_author(expr);
         let rows = [(self.table, self.row())].into_iter().chain(inner).collect();
         let exact = translate(expr, &Scope { rows, author: Some(self.author()) })?;
         exact.guards.is_empty().then_some(exact.sql)
-    }
-}
-
-fn reads_author(expr: &treaty_schema::SchemaExpr) -> bool {
-    match expr {
-        Expr::Author => true,
-        Expr::Literal(_) | Expr::Column(_) => false,
-        Expr::Not(inner) | Expr::IsNull(inner) | Expr::Negate(inner) | Expr::Length(inner) => reads_author(inner),
-        Expr::And(list) | Expr::Or(list) | Expr::Coalesce(list) => list.iter().any(reads_author),
-        Expr::Compare { left, right, .. } | Expr::Arithmetic { left, right, .. } => {
-            reads_author(left) || reads_author(right)
-        }
-        Expr::In { expr, list } => reads_author(expr) || list.iter().any(reads_author),
     }
 }

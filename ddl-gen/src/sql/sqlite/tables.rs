@@ -1,9 +1,10 @@
 //! `CREATE TABLE` for SQLite: columns, constraints that SQLite can hold, and the two status columns.
 
-use treaty_schema::{Check, Column, ForeignKey, OnDelete, Schema, SlotColumn, Table};
+use treaty_schema::{Check, Column, ForeignKey, Schema, SlotColumn, Table};
 
 use super::expr::{Scope, is_canonical, translate};
 use super::values::{declared_type, default_value, form};
+use crate::sql::on_delete;
 use crate::sql::quote::{ident, idents};
 
 /// Returns the tables of a schema, in order.
@@ -101,14 +102,4 @@ fn foreign_key_line(schema: &Schema, table: &Table, key: &ForeignKey) -> String 
         ident(target.columns[target.id_column].name.as_str()),
         on_delete(key.on_delete)
     )
-}
-
-/// The action in both databases' words; nothing is NO ACTION.
-pub(in crate::sql) fn on_delete(action: OnDelete) -> &'static str {
-    match action {
-        OnDelete::NoAction => "",
-        OnDelete::Restrict => " ON DELETE RESTRICT",
-        OnDelete::Cascade => " ON DELETE CASCADE",
-        OnDelete::SetNull => " ON DELETE SET NULL",
-    }
 }

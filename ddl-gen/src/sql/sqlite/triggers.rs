@@ -3,10 +3,12 @@
 //! All of them rest while the sidecar writes (`treaty_applying`). The commonest write, an insert into a table without
 //! UNIQUE keys, pays for one trigger with one INSERT. Traps and measurements behind each: docs/schema-files.md.
 
+use std::collections::BTreeSet;
+
 use treaty_schema::{Schema, Table, Unique};
 
 use super::policies;
-use crate::sql::quote::{ident, idents, text};
+use crate::sql::quote::{ident, idents, junction, text};
 
 /// A trigger of the generated SQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,9 +24,16 @@ const AWAKE: &str = "NOT EXISTS (SELECT 1 FROM treaty_applying)";
 
 /// Returns the triggers of one table, in the order in which to create them.
 pub fn triggers(schema: &Schema, table: &Table) -> Vec<Trigger> {
-    let mut triggers = vec![insert(table), update(table), author(table), delete(table), fixed(table)];
+    let warnings = policies::warnings(schema, table);
+    let mut triggers = vec![
+        insert(table, warnings.insert),
+        update(table, warnings.update),
+        author(table),
+        delete(table),
+        fixed(table),
+    ];
     triggers.extend(displacing(table));
-    triggers.extend(policies::triggers(schema, table));
+    triggers.extend(warnings.triggers);
     triggers
 }
 
@@ -74,21 +83,23 @@ fn queue_line(table: &Table, row: &str) -> String {
     format!("INSERT INTO treaty_queue (table_name, row_id) VALUES ({}, {row}.\"id\")", text(table.name.as_str()))
 }
 
-fn insert(table: &Table) -> Trigger {
-    let body = vec![queue_line(table, "NEW")];
+fn insert(table: &Table, warning: Option<String>) -> Trigger {
+    let body = warning.into_iter().chain([queue_line(table, "NEW")]).collect();
     Draft { what: "insert", event: "AFTER INSERT".to_owned(), when: Vec::new(), body }.on(table)
 }
 
-/// The first change of a row after it was committed makes it pending, by the default author.
-fn update(table: &Table) -> Trigger {
+/// The first change of a row after it was committed makes it pending, by the default author. `NEW` says cheaply that there
+/// is nothing to do, the row itself whether [`author`] has run.
+fn update(table: &Table, warning: Option<String>) -> Trigger {
     let status = format!(
-        "UPDATE {} SET \"treaty_status\" = 'pending', \"treaty_author\" = NULL WHERE {} = NEW.{} AND \"treaty_status\" IS NOT 'pending'",
+        "UPDATE {0} SET \"treaty_status\" = 'pending', \"treaty_author\" = NULL \
+         WHERE {1} = NEW.{1} AND NEW.\"treaty_status\" IS NOT 'pending' AND \"treaty_status\" IS NOT 'pending'",
         ident(table.name.as_str()),
-        rowid(table),
         rowid(table)
     );
     let event = format!("AFTER UPDATE OF {}", idents(table.columns.iter().map(|column| column.name.as_str())));
-    Draft { what: "update", event, when: Vec::new(), body: vec![queue_line(table, "NEW"), status] }.on(table)
+    let body = warning.into_iter().chain([queue_line(table, "NEW"), status]).collect();
+    Draft { what: "update", event, when: Vec::new(), body }.on(table)
 }
 
 /// Fires when a statement names the author, also if it is the same again. Whichever of this and [`update`] runs first, the
@@ -136,43 +147,37 @@ fn refusal(column: &str, message: &str) -> String {
 
 /// Queue lines for rows that a REPLACE may displace through a UNIQUE key: no DELETE trigger fires for them unless the
 /// application's connection has `recursive_triggers` on. A line for a row that stays is harmless: the sidecar reads the row.
+///
+/// The WHEN is a look into each key's index; the rest runs only where there is a conflict.
 fn displacing(table: &Table) -> Vec<Trigger> {
     if table.uniques.is_empty() {
         return Vec::new();
     }
-    let name = ident(table.name.as_str());
-    let probe = |unique: &Unique, row: &str, also: &str| {
-        let same = unique.columns.iter().map(|index| {
-            let column = ident(table.columns[*index].name.as_str());
-            format!("{column} = NEW.{column}")
-        });
-        format!(
-            "INSERT INTO treaty_queue (table_name, row_id) SELECT {}, \"id\" FROM {name} WHERE {} AND \"id\" IS NOT {row}.\"id\"{also}",
-            text(table.name.as_str()),
-            same.collect::<Vec<_>>().join(" AND "),
-        )
-    };
-    let changed = |unique: &Unique| {
-        let changed = unique.columns.iter().map(|index| {
-            let column = ident(table.columns[*index].name.as_str());
-            format!("NEW.{column} IS NOT OLD.{column}")
-        });
-        format!(" AND ({})", changed.collect::<Vec<_>>().join(" OR "))
-    };
-    let keys: std::collections::BTreeSet<usize> =
-        table.uniques.iter().flat_map(|unique| unique.columns.iter().copied()).collect();
+    let on_insert: Vec<String> = table.uniques.iter().map(|unique| conflict(table, unique, "NEW")).collect();
+    let on_update: Vec<String> = table.uniques.iter().map(|unique| conflict(table, unique, "OLD")).collect();
+    let keys: BTreeSet<usize> = table.uniques.iter().flat_map(|unique| unique.columns.iter().copied()).collect();
     let columns = idents(keys.iter().map(|index| table.columns[*index].name.as_str()));
-    let on_insert = table.uniques.iter().map(|unique| probe(unique, "NEW", "")).collect();
-    let on_update = table.uniques.iter().map(|unique| probe(unique, "OLD", &changed(unique))).collect();
     vec![
-        Draft { what: "displaceinsert", event: "BEFORE INSERT".to_owned(), when: Vec::new(), body: on_insert }
-            .on(table),
-        Draft {
-            what: "displaceupdate",
-            event: format!("BEFORE UPDATE OF {columns}"),
-            when: Vec::new(),
-            body: on_update,
-        }
-        .on(table),
+        displacer(table, "displaceinsert", "BEFORE INSERT".to_owned(), &on_insert),
+        displacer(table, "displaceupdate", format!("BEFORE UPDATE OF {columns}"), &on_update),
     ]
+}
+
+/// What follows SELECT to find the other row that holds a key of `NEW`; `row` has the id of the one at hand.
+fn conflict(table: &Table, unique: &Unique, row: &str) -> String {
+    let same = unique.columns.iter().map(|index| {
+        let column = ident(table.columns[*index].name.as_str());
+        format!("{column} = NEW.{column}")
+    });
+    let same = same.collect::<Vec<_>>().join(" AND ");
+    format!("FROM {} WHERE {same} AND \"id\" IS NOT {row}.\"id\"", ident(table.name.as_str()))
+}
+
+fn displacer(table: &Table, what: &str, event: String, conflicts: &[String]) -> Trigger {
+    let any: Vec<String> = conflicts.iter().map(|conflict| format!("EXISTS (SELECT 1 {conflict})")).collect();
+    let line = |conflict: &String| {
+        format!("INSERT INTO treaty_queue (table_name, row_id) SELECT {}, \"id\" {conflict}", text(table.name.as_str()))
+    };
+    let body = conflicts.iter().map(line).collect();
+    Draft { what, event, when: vec![junction(&any, "OR")], body }.on(table)
 }

@@ -1,0 +1,51 @@
+//! SQL for PostgreSQL (13 and later): tables with their status columns, capture triggers, early warnings, bookkeeping.
+//!
+//! Tables are made in the schema `public`, everything else in the schema `treaty`; no extension, no superuser. Functions
+//! run as their owner with a fixed search path, so an application's role needs rights on its own tables only.
+
+mod expr;
+mod functions;
+mod policies;
+mod tables;
+mod triggers;
+mod values;
+
+use treaty_schema::{Schema, Table};
+
+pub use self::tables::{create_table, create_tables};
+pub use self::triggers::create_triggers;
+use super::quote::ident;
+
+/// The migrations of the bookkeeping tables, in order: file name and text.
+pub const MIGRATIONS: [(&str, &str); 1] =
+    [("0001_bookkeeping.sql", include_str!("../../../../migrations/postgres/0001_bookkeeping.sql"))];
+
+/// Where the application's tables are.
+const NAMESPACE: &str = "public";
+
+/// Returns everything for an empty database: bookkeeping, tables, triggers. To be run in one transaction.
+pub fn install(schema: &Schema) -> String {
+    let mut sql = String::from("-- Made by treaty from a schema file. Run as a whole, in one transaction.\n\n");
+    sql.push_str(&bookkeeping());
+    for table in schema.tables() {
+        sql.push_str(&format!("\n{}\n{}", create_table(schema, table), create_triggers(schema, table)));
+    }
+    sql
+}
+
+/// Returns the bookkeeping tables and their functions: all migrations, in order.
+pub fn bookkeeping() -> String {
+    MIGRATIONS.iter().map(|(_, sql)| *sql).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns what removes triggers and bookkeeping, leaving the application's tables and their rows.
+///
+/// Every trigger of ours runs a function of the schema `treaty`, and falls with it.
+pub fn uninstall() -> String {
+    "DROP SCHEMA IF EXISTS treaty CASCADE;\n".to_owned()
+}
+
+/// The name of a table with its schema.
+fn qualified(table: &Table) -> String {
+    format!("{}.{}", ident(NAMESPACE), ident(table.name.as_str()))
+}

@@ -1,0 +1,65 @@
+//! `CREATE TABLE` for PostgreSQL: columns, constraints, and the two status columns.
+
+use treaty_schema::{Column, ForeignKey, Schema, Table};
+
+use super::expr::{Scope, translate};
+use super::qualified;
+use super::values::{declared_type, default_value, form};
+use crate::sql::on_delete;
+use crate::sql::quote::{ident, idents};
+
+/// Returns the tables of a schema, in order.
+pub fn create_tables(schema: &Schema) -> String {
+    schema.tables().iter().map(|table| create_table(schema, table)).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns one table, without its triggers.
+///
+/// UNIQUE keys are not deferrable, or `ON CONFLICT` could not name them.
+pub fn create_table(schema: &Schema, table: &Table) -> String {
+    let columns = table.columns.iter().enumerate();
+    let mut lines: Vec<String> = columns.map(|(index, column)| column_line(column, index == table.id_column)).collect();
+    lines.push("\"treaty_status\" text NOT NULL DEFAULT 'pending'".to_owned());
+    lines.push("\"treaty_author\" text".to_owned());
+    let scope = Scope { rows: vec![(table, String::new())], author: None };
+    for check in &table.checks {
+        if let Some(condition) = translate(&check.expr, &scope) {
+            lines.push(format!("CONSTRAINT {} CHECK ({condition})", ident(check.name.as_str())));
+        }
+    }
+    for unique in &table.uniques {
+        let columns = idents(unique.columns.iter().map(|index| table.columns[*index].name.as_str()));
+        lines.push(format!("CONSTRAINT {} UNIQUE ({columns})", ident(unique.name.as_str())));
+    }
+    lines.extend(table.foreign_keys.iter().map(|key| foreign_key_line(schema, table, key)));
+    format!("CREATE TABLE {} (\n  {}\n);\n", qualified(table), lines.join(",\n  "))
+}
+
+fn column_line(column: &Column, is_id: bool) -> String {
+    let mut line = format!("{} {}", ident(column.name.as_str()), declared_type(column.logical_type));
+    if column.not_null || is_id {
+        line.push_str(" NOT NULL");
+    }
+    if is_id {
+        line.push_str(" PRIMARY KEY");
+    }
+    if let Some(default) = default_value(column, is_id) {
+        line.push_str(&format!(" DEFAULT {default}"));
+    }
+    if let Some((condition, label)) = form(column) {
+        line.push_str(&format!(" CONSTRAINT {} CHECK ({condition})", ident(&super::functions::fit(&label))));
+    }
+    line
+}
+
+fn foreign_key_line(schema: &Schema, table: &Table, key: &ForeignKey) -> String {
+    let target = &schema.tables()[key.target];
+    format!(
+        "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}){} DEFERRABLE INITIALLY IMMEDIATE",
+        ident(key.name.as_str()),
+        ident(table.columns[key.column].name.as_str()),
+        qualified(target),
+        ident(target.columns[target.id_column].name.as_str()),
+        on_delete(key.on_delete)
+    )
+}

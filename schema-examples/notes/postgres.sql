@@ -1,0 +1,230 @@
+-- Made by treaty from a schema file. Run as a whole, in one transaction.
+
+-- Bookkeeping of the sidecar in an application's PostgreSQL database (13 and later). Run once, in order, inside the
+-- installing transaction, by the role that the sidecar connects as. All of it lives in a schema of its own.
+CREATE SCHEMA treaty;
+
+-- Rows that were written here and are not in the log yet: keys only. Filled by triggers, emptied by the sidecar, which
+-- deletes exactly the lines that it read: commits become visible out of order.
+CREATE TABLE treaty.queue (
+  seq         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  table_name  text COLLATE "C" NOT NULL,
+  row_id      uuid NOT NULL,
+  transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  view        bigint               -- treaty.state.view when the statement ran
+);
+ALTER TABLE treaty.queue SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+-- What this database is and what its tables show. One row.
+CREATE TABLE treaty.state (
+  one      integer PRIMARY KEY DEFAULT 1 CHECK (one = 1),
+  space    text NOT NULL,          -- id of the space
+  identity text NOT NULL,          -- the node's default identity: the author of rows that name none
+  instance text NOT NULL,          -- random; the data directory holds the same
+  schema   text NOT NULL,          -- the schema version that the triggers are made for
+  shown    text NOT NULL,          -- the version that the tables show: entry ids, sorted, separated by spaces
+  view     bigint NOT NULL DEFAULT 0,          -- counts the changes of shown
+  role     name NOT NULL DEFAULT session_user  -- who the sidecar is: nobody else can put the triggers to rest
+);
+
+-- Rows that are in the log but not in their tables, because an earlier claim of a unique key stands against them.
+CREATE TABLE treaty.withheld (
+  table_name text COLLATE "C" NOT NULL,
+  row_id     uuid NOT NULL,
+  winner     uuid NOT NULL,        -- id of the row that holds the key
+  report     bigint NOT NULL,      -- its cursor in treaty.rollbacks
+  PRIMARY KEY (table_name, row_id)
+);
+
+-- What was rolled back, one line per operation. For applications to read; never written by them.
+CREATE TABLE treaty.rollbacks (
+  cursor     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  entry      text,                 -- NULL: refused before it entered the log
+  table_name text NOT NULL,
+  row_id     uuid NOT NULL,
+  operation  text NOT NULL,        -- 'insert', 'update', 'delete'
+  author     text NOT NULL,
+  lost       jsonb NOT NULL,       -- the values that were lost, by column
+  reason     text NOT NULL,        -- a stable code
+  message    text NOT NULL,        -- a sentence for a person
+  culprit    text,                 -- the entry that caused it
+  noticed    timestamptz NOT NULL,
+  reinstated timestamptz           -- if it was revived since
+);
+CREATE VIEW public.treaty_rollbacks AS SELECT * FROM treaty.rollbacks;
+
+-- Whether the session is the sidecar's: asked only where treaty.applying is on, which any role could set.
+CREATE FUNCTION treaty.is_sidecar() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM treaty.state s WHERE s.role = session_user)
+$$;
+
+-- Capture, by statement; the argument is the table's name in the schema.
+CREATE FUNCTION treaty.capture_new() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  INSERT INTO treaty.queue (table_name, row_id, view)
+  SELECT TG_ARGV[0], n.id, (SELECT s.view FROM treaty.state s) FROM new_rows n;
+  RETURN NULL;
+END $$;
+
+CREATE FUNCTION treaty.capture_old() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  INSERT INTO treaty.queue (table_name, row_id, view)
+  SELECT TG_ARGV[0], o.id, (SELECT s.view FROM treaty.state s) FROM old_rows o;
+  RETURN NULL;
+END $$;
+
+-- TRUNCATE shows no rows to any trigger: it becomes the deletion of each.
+CREATE FUNCTION treaty.capture_truncate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  EXECUTE format('INSERT INTO treaty.queue (table_name, row_id, view) SELECT %L, t.id, (SELECT s.view FROM treaty.state s) FROM %I.%I t',
+    TG_ARGV[0], TG_TABLE_SCHEMA, TG_TABLE_NAME);
+  RETURN NULL;
+END $$;
+
+-- Fires only if a statement names the author, and says so to the trigger after it, in the row itself.
+CREATE FUNCTION treaty.name_author() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
+  NEW.treaty_status := 'named';
+  RETURN NEW;
+END $$;
+
+CREATE TABLE "public"."members" (
+  "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
+  "who" text COLLATE "C" NOT NULL CONSTRAINT "who must be an IDENTITY" CHECK ("who" ~ '^id1[a-z2-7]{60}$'),
+  "role" text COLLATE "C" NOT NULL,
+  "treaty_status" text NOT NULL DEFAULT 'pending',
+  "treaty_author" text,
+  CONSTRAINT "members_role_check" CHECK (("role" IN ('admin', 'editor'))),
+  CONSTRAINT "members_who_role_key" UNIQUE ("who", "role")
+);
+
+CREATE FUNCTION treaty."update_members"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
+  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'members: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."who" IS DISTINCT FROM OLD."who" THEN
+    RAISE EXCEPTION USING MESSAGE = 'members.who never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."role" IS DISTINCT FROM OLD."role" THEN
+    RAISE EXCEPTION USING MESSAGE = 'members.role never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  NEW.treaty_status := 'pending';
+  RETURN NEW;
+END $treaty$;
+CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."members" FOR EACH ROW
+WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."members" FOR EACH ROW EXECUTE FUNCTION treaty."update_members"();
+CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."members" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('members');
+CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."members" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('members');
+CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."members" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('members');
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."members"
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('members');
+CREATE FUNCTION treaty."may_insert_members"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."members" r1 WHERE r1."id" <> n."id" AND ((r1."who" = coalesce(n.treaty_author, s.identity)) AND (r1."role" = 'admin')))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'members: policy admins_appoint refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."members" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_members"();
+CREATE FUNCTION treaty."may_delete_members"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM (SELECT * FROM "public"."members" UNION ALL SELECT * FROM old_rows) r1 WHERE ((r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) AND (r1."role" = 'admin')))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'members: policy admins_dismiss refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."members" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_members"();
+
+CREATE TABLE "public"."notes" (
+  "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
+  "owner" text COLLATE "C" NOT NULL CONSTRAINT "owner must be an IDENTITY" CHECK ("owner" ~ '^id1[a-z2-7]{60}$'),
+  "title" text COLLATE "C" NOT NULL,
+  "body" text COLLATE "C" NOT NULL DEFAULT '',
+  "stars" integer NOT NULL DEFAULT 0,
+  "treaty_status" text NOT NULL DEFAULT 'pending',
+  "treaty_author" text,
+  CONSTRAINT "notes_title_check" CHECK ((length("title") <= 200)),
+  CONSTRAINT "notes_stars_check" CHECK (("stars" >= 0))
+);
+
+CREATE FUNCTION treaty."update_notes"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
+  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'notes: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."owner" IS DISTINCT FROM OLD."owner" THEN
+    RAISE EXCEPTION USING MESSAGE = 'notes.owner never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  NEW.treaty_status := 'pending';
+  RETURN NEW;
+END $treaty$;
+CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."notes" FOR EACH ROW
+WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."notes" FOR EACH ROW EXECUTE FUNCTION treaty."update_notes"();
+CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."notes" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('notes');
+CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."notes" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('notes');
+CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."notes" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('notes');
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."notes"
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('notes');
+CREATE FUNCTION treaty."may_insert_notes"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (((n."owner" = coalesce(n.treaty_author, s.identity)) AND EXISTS (SELECT FROM "public"."members" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'notes: policy editors_write refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."notes" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_notes"();
+CREATE FUNCTION treaty."may_update_notes"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE ((o."owner" = coalesce(n.treaty_author, s.identity))) IS NOT TRUE AND ROW(o."id", o."owner", o."title", o."body", o."stars") IS DISTINCT FROM ROW(n."id", n."owner", n."title", n."body", n."stars")) THEN
+    RAISE EXCEPTION USING MESSAGE = 'notes: policy owners_edit refuses this UPDATE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_update AFTER UPDATE ON "public"."notes" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_update_notes"();
+CREATE FUNCTION treaty."may_delete_notes"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE ((o."owner" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END)) IS NOT TRUE) THEN
+    RAISE EXCEPTION USING MESSAGE = 'notes: policy owners_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."notes" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_notes"();
