@@ -81,10 +81,10 @@ pub const FAREWELL_ALTERNATIVES_MAX: usize = 256;
 
 // ---- This replica: causality -------------------------------------------------------------------------------------
 
-/// Bits of the chain in a position. With the sequence they make a positive 63-bit number.
+/// Bits of the chain in a place. With the sequence they make a positive 63-bit number.
 pub const CHAIN_BITS: u32 = 27;
 
-/// Bits of the sequence number in a position.
+/// Bits of the sequence number in a place.
 pub const SEQUENCE_BITS: u32 = 36;
 
 /// Entries of a chain from one full clock (keyframe) to the next.

@@ -2,7 +2,7 @@
 //!
 //! Bytes become an entry in steps, each with its own type: [`Header::decode`] checks the format, [`UnverifiedHeader`]
 //! becomes a [`SignedHeader`] when its signature is checked, [`Entry`] joins it with the payload that it names, and
-//! [`LogWriter::insert`] keeps it at a [`Pos`]ition that `causality` chose. What a payload means is not known here.
+//! [`LogWriter::insert_entry`] keeps it at the place ([`Pos`]) that `causality` chose. What a payload means is not known here.
 //!
 //! Spec: docs/spec/entry.md.
 

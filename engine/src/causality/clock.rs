@@ -1,7 +1,7 @@
 //! Clocks of entries, as stored: the difference from the clock before it in the chain, or all of it.
 //!
 //! The clock of an entry is the [`Past`] that it stands for, itself included. Its own chain's component is its
-//! position and is not stored. Bytes: `0` (difference) or `1` (keyframe), then per component the chain (as the
+//! place and is not stored. Bytes: `0` (difference) or `1` (keyframe), then per component the chain (as the
 //! distance from the previous one) and the sequence number, both as varints. Local format: never sent.
 
 use std::ops::ControlFlow;

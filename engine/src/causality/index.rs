@@ -119,7 +119,7 @@ impl Index {
             return Ok(clock);
         }
         let clock = Arc::new(read_clock(store, pos)?);
-        // What a transaction has written but not settled may be rolled back, and its position given to another entry.
+        // What a transaction has written but not settled may be rolled back, and its place given to another entry.
         if self.is_settled(pos) {
             self.remember(pos, &clock);
         }
@@ -177,7 +177,7 @@ impl Index {
         Ok(past)
     }
 
-    /// Returns the maximal entries of a set, by position: no other member follows them.
+    /// Returns the maximal entries of a set, by place: no other member follows them.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
@@ -195,7 +195,7 @@ impl Index {
         Ok(Version::new(ids))
     }
 
-    /// Returns the fewest of some entries whose pasts, with themselves, hold all of them; by position.
+    /// Returns the fewest of some entries whose pasts, with themselves, hold all of them; by place.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
@@ -250,7 +250,7 @@ impl Index {
         Ok(before + 1..low)
     }
 
-    /// Returns the entries concurrent with one entry, as ranges of positions, chains ascending; inclusive ends.
+    /// Returns the entries concurrent with one entry, as ranges of places, chains ascending; inclusive ends.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
@@ -264,6 +264,11 @@ impl Index {
             }
         }
         Ok(ranges)
+    }
+
+    /// Forgets the clocks that are kept decoded: for a replica with nothing to do.
+    pub fn release_memory(&self) {
+        self.cache.take();
     }
 
     /// Returns where an entry is kept; asks the store only if it is not the last of its chain.
@@ -296,7 +301,7 @@ impl Index {
     }
 }
 
-/// Pairs positions, by their index, with those of other positions in the same chain; both have chains ascending.
+/// Pairs places, by their index, with those of other places in the same chain; both have chains ascending.
 fn by_chain(positions: &[Pos], others: &[Pos]) -> impl Iterator<Item = (usize, Pos)> {
     let mut others = others.iter().copied().peekable();
     positions.iter().enumerate().filter_map(move |(index, pos)| {

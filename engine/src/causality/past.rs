@@ -6,7 +6,7 @@ use crate::log::Pos;
 
 /// A set of entries that holds the past of each of its members: what a version stands for, as seen by this replica.
 ///
-/// One position per chain, the last one inside; chains ascending. Never sent: other replicas have other chains.
+/// One place per chain, the last one inside; chains ascending. Never sent: other replicas have other chains.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Past(Vec<Pos>);
 

@@ -66,7 +66,7 @@ pub enum PlaceError {
         found: u64,
     },
     /// This replica cannot hold any more concurrent or consecutive entries.
-    #[error("no position is left for the entry")]
+    #[error("no place is left for the entry")]
     Full,
     /// The store cannot be read.
     #[error("reading the store to place an entry")]
@@ -90,7 +90,7 @@ impl PlaceError {
 }
 
 impl Placement {
-    /// Returns the position.
+    /// Returns the place.
     pub fn pos(&self) -> Pos {
         self.pos
     }
@@ -209,7 +209,7 @@ impl Index {
         Ok(parents)
     }
 
-    /// Chooses the chain of a new entry, and returns its position with the clock of the chain's last entry.
+    /// Chooses the chain of a new entry, and returns its place with the clock of the chain's last entry.
     ///
     /// Any chain whose last entry is in the past may be continued. The author's own comes first, so that chains stay
     /// few and clocks change little; then the highest parent's; then any.

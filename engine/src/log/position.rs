@@ -6,7 +6,7 @@ use crate::limits::{CHAIN_BITS, SEQUENCE_BITS};
 /// Where this replica keeps an entry: `chain << 36 | sequence`.
 ///
 /// A chain is a sequence of entries, each in the past of the next; sequence numbers start at 1 and have no gaps.
-/// Positions never change, are never sent, and order nothing that replicas must agree on ([`Stamp`]s do that).
+/// Places never change, are never sent, and order nothing that replicas must agree on ([`Stamp`]s do that).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pos(i64);
 
@@ -31,7 +31,7 @@ impl Pos {
         fits.then(|| Pos(i64::from(chain) << SEQUENCE_BITS | sequence.cast_signed()))
     }
 
-    /// Reads a stored number. Returns nothing if no position has it.
+    /// Reads a stored number. Returns nothing if no place has it.
     pub fn from_i64(number: i64) -> Option<Pos> {
         let pos = Pos(number);
         (number > 0 && pos.sequence() > 0).then_some(pos)

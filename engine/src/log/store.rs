@@ -83,7 +83,7 @@ pub trait LogStore {
 
 /// Writes what the log keeps, inside one write transaction; reads through its target, which shows the writes.
 pub trait LogWriter: Deref<Target: LogStore> {
-    /// Keeps an entry and its payload at a position.
+    /// Keeps an entry and its payload at a place.
     ///
     /// * `parents` - where the parents are kept, in the order of the header.
     fn insert_entry(&self, pos: Pos, entry: &Entry, parents: &[Pos]) -> Result<(), StoreError>;

@@ -1,4 +1,4 @@
--- The log's tables, format 1. Positions are chain << 36 | sequence; ids are 32 bytes.
+-- The log's tables, format 1. Places are chain << 36 | sequence; ids are 32 bytes.
 
 -- Headers are rebuilt from these rows; space and format version are those of the store.
 CREATE TABLE entry(
@@ -7,7 +7,7 @@ CREATE TABLE entry(
   height        INTEGER NOT NULL,
   author        INTEGER NOT NULL, -- author.no
   time_ms       INTEGER NOT NULL,
-  parents       BLOB    NOT NULL, -- positions, 8 bytes each, in the order of the header
+  parents       BLOB    NOT NULL, -- places, 8 bytes each, in the order of the header
   payload_hash  BLOB    NOT NULL,
   payload_bytes INTEGER NOT NULL,
   signature     BLOB    NOT NULL

@@ -88,6 +88,14 @@ impl Sqlite {
         Sqlite { gate: Some(gate), ..self }
     }
 
+    /// Gives the memory of cached pages back: for a replica with nothing to do.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`] if SQLite refuses.
+    pub fn release_memory(&self) -> Result<(), StoreError> {
+        self.connection.release_memory().map_err(failed("releasing memory"))
+    }
+
     /// Asks the gate, if there is one.
     pub(super) fn pass(&self, step: WriteStep) -> Result<(), StoreError> {
         match &self.gate {

@@ -43,7 +43,7 @@ impl BareLog {
         Ok(pos)
     }
 
-    /// Appends entries of which parents come first, in one transaction. Returns their positions.
+    /// Appends entries of which parents come first, in one transaction. Returns their places.
     pub fn append_all<'e>(&mut self, entries: impl IntoIterator<Item = &'e Entry>) -> Vec<Pos> {
         let tx = self.store.begin().expect("a test's store can be written");
         let mut positions = Vec::new();

@@ -212,6 +212,8 @@ fn a_wide_fork_merged_step_by_step_has_one_head() {
     let (dag, kept) = Kept::drawn(&text);
     check_order(&kept);
     check_heads(&kept);
+    kept.log.index.release_memory();
+    kept.log.store.release_memory().unwrap();
     check_concurrent(&kept);
     assert_eq!(kept.log.index.heads().count(), 1);
     assert_eq!(kept.log.index.chain_count(), 70, "merges and what follows reuse chains");
