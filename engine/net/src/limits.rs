@@ -18,6 +18,9 @@ pub const KEEP_ALIVE_MS: u64 = 6_000;
 /// Milliseconds that closing waits for the other side to receive what was written.
 pub const CLOSE_MS: u64 = 1_000;
 
+/// Milliseconds that the last packets of closed connections get before the socket is closed.
+pub const SOCKET_CLOSE_MS: u64 = 100;
+
 /// Bytes that a peer may send and we have not read, per connection.
 pub const RECEIVE_WINDOW_BYTES: u32 = 4 << 20;
 

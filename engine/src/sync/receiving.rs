@@ -194,7 +194,6 @@ impl Receiving {
             }
         }
         Ok(if is_refused {
-            self.counts.refused += 1;
             Arrival::Refused(id)
         } else if missing.is_empty() {
             Arrival::Taken
@@ -287,7 +286,24 @@ impl Receiving {
     /// Remembers that an entry was refused, so that what builds on it is not taken for early. Returns how many are.
     pub(super) fn note_refused(&mut self, id: EntryId) -> usize {
         self.refused.insert(id);
+        self.counts.refused = self.refused.len() as u64;
         self.refused.len()
+    }
+
+    /// Drops what is in line and builds on refused entries, unless its payload is on its way.
+    pub(super) fn drop_refused(&mut self) {
+        for slot in &mut self.line {
+            let header = match &slot.body {
+                Body::Bare(header) => header,
+                Body::Whole(entry) => entry.header(),
+                Body::Partial(..) | Body::Superfluous => continue,
+            };
+            if header.parents.iter().any(|parent| self.refused.contains(parent)) {
+                self.refused.insert(slot.id);
+                slot.body = Body::Superfluous;
+            }
+        }
+        self.counts.refused = self.refused.len() as u64;
     }
 
     /// Says whether an entry was refused, now or before, or builds on such.

@@ -111,7 +111,6 @@ pub struct Session {
     /// Whether the peer has been told that parents are missing, which happens once at most.
     is_missing_told: bool,
     are_heads_due: bool,
-    settled_since_heads: u32,
     owed_since_ms: Option<u64>,
 }
 
@@ -159,7 +158,6 @@ impl Session {
             pull: Pull::Idle,
             is_missing_told: false,
             are_heads_due: false,
-            settled_since_heads: 0,
             owed_since_ms: None,
         };
         session.enter(access, view)?;
@@ -212,14 +210,13 @@ impl Session {
                 Some(pos) => {
                     self.sending.learn(view, pos)?;
                     self.are_heads_due = true;
-                    self.settled_since_heads = self.settled_since_heads.saturating_add(1);
                 }
                 None => refused.push(id),
             }
         }
         if !refused.is_empty() {
-            self.receiving.counts.refused += refused.len() as u64;
             refused.iter().for_each(|id| self.note_refused(*id));
+            self.receiving.drop_refused();
             self.events.push(SessionEvent::EntriesRefused(refused));
         }
         self.review(view)

@@ -3,7 +3,7 @@
 use super::{Access, Phase, Session, bye};
 use crate::causality::Past;
 use crate::fault::StoreError;
-use crate::limits::{CREDIT_ENTRIES, HEADS_PER_FRAME_MAX};
+use crate::limits::HEADS_PER_FRAME_MAX;
 use crate::sync::frame::{ByeCode, Frame, Heads, Hello};
 use crate::sync::view::View;
 
@@ -48,10 +48,9 @@ impl Session {
             }
             return self.control.pop_front();
         }
-        let is_worth_it = self.receiving.is_idle() || self.settled_since_heads >= CREDIT_ENTRIES;
-        if self.are_heads_due && has_sent_all && is_worth_it && self.access == Access::Full {
+        // Heads that are still to be sent would be asked for.
+        if self.are_heads_due && has_sent_all && self.access == Access::Full {
             self.are_heads_due = false;
-            self.settled_since_heads = 0;
             return Some(Frame::Heads(self.own_heads(view)));
         }
         None

@@ -1,5 +1,7 @@
 //! The sync protocol over real stores: two sessions and a wire between them, honest and hostile.
 
+mod access;
 mod budget;
 mod convergence;
+mod hostile;
 mod world;

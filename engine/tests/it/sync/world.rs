@@ -67,6 +67,13 @@ impl Node {
         self.write_on(&heads, payload_bytes)
     }
 
+    /// Writes entries on top of each other.
+    pub(super) fn write_many(&mut self, count: usize, payload_bytes: usize) {
+        for _ in 0..count {
+            self.write(payload_bytes);
+        }
+    }
+
     /// Writes an entry on top of some entries.
     pub(super) fn write_on(&mut self, parents: &[EntryId], payload_bytes: usize) -> EntryId {
         let entry = self.draft_on(parents, payload_bytes);
@@ -112,6 +119,12 @@ impl Node {
             }
         }
         tx.commit().unwrap();
+    }
+
+    /// The genesis of the space that this node founded.
+    pub(super) fn store_genesis(&self) -> Entry {
+        let pos = treaty_engine::causality::Pos::GENESIS;
+        Entry::new(self.store.header(pos).unwrap(), self.store.payload(pos).unwrap()).unwrap()
     }
 
     /// The ids of all entries, ascending.

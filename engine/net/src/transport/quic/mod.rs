@@ -20,7 +20,7 @@ use treaty_engine::identity::{Identity, Keypair};
 use super::{BoxFuture, Handshake, Link, LinkError, LinkReader, LinkWriter, Transport};
 use crate::limits::{
     CLOSE_MS, HANDSHAKE_MS, HANDSHAKES_OPEN_MAX, HANDSHAKES_OPEN_RETRY, IDLE_MS, KEEP_ALIVE_MS, READ_BYTES_MAX,
-    RECEIVE_WINDOW_BYTES, SEND_WINDOW_BYTES,
+    RECEIVE_WINDOW_BYTES, SEND_WINDOW_BYTES, SOCKET_CLOSE_MS,
 };
 use crate::verifier::{AnyIdentity, IdentityVerifier, PinnedIdentity};
 
@@ -98,7 +98,7 @@ impl Transport for QuicTransport {
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             self.endpoint.close(NO_REASON, b"");
-            let _ = timeout(Duration::from_millis(CLOSE_MS), self.endpoint.wait_idle()).await;
+            let _ = timeout(Duration::from_millis(SOCKET_CLOSE_MS), self.endpoint.wait_idle()).await;
         })
     }
 }
