@@ -183,6 +183,10 @@ impl<E: Engine> Shared<E> {
         let Link { identity, address, reader, writer } = link;
         let (tell, told) = mpsc::unbounded_channel();
         self.writers().insert(id, tell);
+        if self.stopping.is_cancelled() {
+            // Whoever stops the driver may have told all writers before this one was there.
+            self.tell(id, Writing::Close);
+        }
         self.spawn(self.clone().write(id, writer, told));
         debug!(link = id.0, peer = %identity, %address, "connected");
         let linked = PeerEvent::Linked { link: id, identity, address, target };

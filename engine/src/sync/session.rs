@@ -350,7 +350,7 @@ impl Session {
         let whole = view.whole();
         let common = whole.meet(self.sending.acknowledged());
         let peer_lacks = whole.entry_count() - common.entry_count();
-        Ok(Distance { peer_lacks, lacks_some: self.pull != Pull::Idle || self.lacks_some(view)? })
+        Ok(Distance { peer_lacks, lacks_some: self.pull != Pull::Idle || !self.lacking(view)?.is_empty() })
     }
 
     fn enter(&mut self, access: Access, view: &dyn View) -> Result<(), StoreError> {
@@ -380,8 +380,9 @@ impl Session {
         }
         if self.pull == Pull::Ending {
             self.pull = Pull::Idle;
-            if self.lacks_some(view)? {
-                self.close(bye(ByeCode::Withheld, "entries were announced and not sent"));
+            let lacking = self.lacking(view)?;
+            if !lacking.is_empty() {
+                self.tell_missing(lacking);
                 return Ok(());
             }
             self.events.push(SessionEvent::InStep);

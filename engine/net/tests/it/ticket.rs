@@ -1,6 +1,7 @@
 //! Tickets as text.
 
-use treaty_engine::hash::SpaceId;
+use treaty_engine::hash::{EntryId, SpaceId};
+use treaty_engine::identity::{Identity, Suite};
 use treaty_net::ticket::{Ticket, TicketError};
 
 use crate::node::{genesis, keypair};
@@ -8,6 +9,17 @@ use crate::node::{genesis, keypair};
 fn ticket() -> Ticket {
     let addresses = vec!["192.0.2.7:4433".to_owned(), "node.example:4433".to_owned()];
     Ticket::new(SpaceId(*genesis().id()), keypair(1).identity(), addresses).unwrap()
+}
+
+#[test]
+fn a_ticket_is_written_as_the_page_says() {
+    let space = SpaceId(EntryId([0x11; 32]));
+    let identity = Identity { suite: Suite::Ed25519, key: [0x22; 32] };
+    let ticket = Ticket::new(space, identity, ticket().addresses().to_vec()).unwrap();
+    let page = include_str!("../../../../docs/spec/ticket.md");
+    let vector = page.lines().find_map(|line| line.strip_prefix("ticket = ")).unwrap();
+    assert_eq!(ticket.to_string(), vector);
+    assert_eq!(vector.parse(), Ok(ticket));
 }
 
 #[test]

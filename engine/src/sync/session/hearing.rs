@@ -58,7 +58,7 @@ impl Session {
         if !self.receives() {
             return Ok(());
         }
-        if self.peer_heads.is_partial || self.lacks_some(view)? {
+        if self.peer_heads.is_partial || !self.lacking(view)?.is_empty() {
             self.pull(view)?;
         } else {
             self.control.push_back(Frame::Have);
@@ -70,7 +70,7 @@ impl Session {
     fn take_heads(&mut self, heads: Heads, view: &dyn View) -> Result<(), Stop> {
         self.learn_heads(heads, view)?;
         let may_pull = self.receives() && self.pull == Pull::Idle;
-        if may_pull && (self.peer_heads.is_partial || self.lacks_some(view)?) {
+        if may_pull && (self.peer_heads.is_partial || !self.lacking(view)?.is_empty()) {
             self.pull(view)?;
         }
         Ok(())
@@ -93,15 +93,16 @@ impl Session {
         Ok(())
     }
 
-    /// Whether the peer has named entries that are neither here, nor coming, nor refused.
-    pub(super) fn lacks_some(&self, view: &dyn View) -> Result<bool, StoreError> {
+    /// What the peer has named that is neither here, nor coming, nor refused.
+    pub(super) fn lacking(&self, view: &dyn View) -> Result<Vec<EntryId>, StoreError> {
+        let mut lacking = Vec::new();
         for id in &self.peer_heads.ids {
             let is_here = self.receiving.is_under_way(id) || view.position_of(id)?.is_some();
             if !is_here && !self.receiving.is_refused(view, id)? {
-                return Ok(true);
+                lacking.push(*id);
             }
         }
-        Ok(false)
+        Ok(lacking)
     }
 
     fn take_locator(&mut self, prefixes: &[u64], view: &dyn View) -> Result<(), Stop> {
@@ -175,14 +176,24 @@ impl Session {
         }
         if !self.is_missing_told {
             missing.truncate(HEADS_PER_FRAME_MAX);
-            self.control.push_back(Frame::Missing(missing));
-            self.is_missing_told = true;
-            self.pull = match self.pull {
-                Pull::Requested(dones) => Pull::Requested(dones + 1),
-                Pull::Idle | Pull::Ending => Pull::Requested(1),
-            };
+            self.tell_missing(missing);
         }
         Ok(())
+    }
+
+    /// Says that entries are missing although all has been sent that seemed to be: the locator misled the peer. Once;
+    /// then the peer withholds them.
+    pub(super) fn tell_missing(&mut self, missing: Vec<EntryId>) {
+        if self.is_missing_told {
+            self.close(bye(ByeCode::Withheld, "entries were announced and not sent"));
+            return;
+        }
+        self.is_missing_told = true;
+        self.control.push_back(Frame::Missing(missing));
+        self.pull = match self.pull {
+            Pull::Requested(dones) => Pull::Requested(dones + 1),
+            Pull::Idle | Pull::Ending => Pull::Requested(1),
+        };
     }
 
     fn take_done(&mut self, view: &dyn View) -> Result<(), Stop> {

@@ -3,5 +3,6 @@
 mod access;
 mod budget;
 mod convergence;
+mod frames;
 mod hostile;
 mod world;
