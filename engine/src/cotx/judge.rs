@@ -47,7 +47,6 @@ impl From<ResolveError> for JudgeError {
             ResolveError::UnknownTable(_) | ResolveError::UnknownColumn(_) | ResolveError::IncompleteInsert { .. } => {
                 Reason::Schema
             }
-            ResolveError::UnknownEntry(_) => Reason::UnknownRow,
         };
         Refusal::new(reason, cause.to_string()).into()
     }

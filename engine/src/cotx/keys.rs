@@ -4,9 +4,10 @@ use std::ops::ControlFlow;
 
 use treaty_schema::OnDelete;
 
-use super::effects::{OwnClaim, OwnReference};
+use super::effects::{OwnClaim, OwnOperation, OwnReference};
 use super::judge::{Case, JudgeError};
 use super::refusal::{Reason, Refusal};
+use crate::crdt::OperationKey;
 use crate::fault::StoreError;
 use crate::relation::{
     ClaimRecord, Content, IndexKey, ReferenceRecord, RelationStore, RowKey, Target, claim_key, guard_key,
@@ -56,9 +57,7 @@ impl<S: RelationStore> Case<'_, '_, S> {
         let own = self.judge.earlier.references.get(&row).into_iter().flatten();
         for reference in own.filter(|reference| matters(reference.table, reference.foreign_key)) {
             let group = self.group_of_key(reference.table, reference.foreign_key)?;
-            let is_released = self.judge.earlier.releases(reference.row, group, Some(reference.write))
-                || self.own.releases(reference.row, group, None);
-            if !is_released {
+            if !self.is_released(reference.row, group, reference.write)? {
                 return Err(self.left_behind(table, reference.table, reference.foreign_key));
             }
         }
@@ -83,8 +82,19 @@ impl<S: RelationStore> Case<'_, '_, S> {
         self.is_held(reference.row, reference.write, group)
     }
 
+    /// Whether a write of an earlier co-transaction of the entry is released: its row gone, or its cell written again.
+    fn is_released(&self, row: Target, group: usize, write: OwnOperation) -> Result<bool, StoreError> {
+        if self.judge.earlier.releases(row, group, Some(write)) || self.own.releases(row, group, None) {
+            return Ok(true);
+        }
+        // Rows that were gone before the entry may be written to, to no effect.
+        let Target::Stored(key) = row else { return Ok(false) };
+        let Some(record) = self.judge.view.inserted(key)? else { return Ok(true) };
+        Ok(!self.judge.view.is_live(&record)?)
+    }
+
     /// Whether a write of the past is what its cell still holds, for this co-transaction, in a row that is there.
-    fn is_held(&self, row: RowKey, write: crate::crdt::OperationKey, group: usize) -> Result<bool, StoreError> {
+    fn is_held(&self, row: RowKey, write: OperationKey, group: usize) -> Result<bool, StoreError> {
         let (view, target) = (&self.judge.view, Target::Stored(row));
         if !view.sees(write)
             || self.judge.earlier.releases(target, group, None)
@@ -150,9 +160,7 @@ impl<S: RelationStore> Case<'_, '_, S> {
         }
         let earlier = self.judge.earlier.claims.get(&key).into_iter().flatten();
         for claim in earlier.filter(|claim| claim.row != row) {
-            let is_released = self.judge.earlier.releases(claim.row, claim.group, Some(claim.write))
-                || self.own.releases(claim.row, claim.group, None);
-            if !is_released {
+            if !self.is_released(claim.row, claim.group, claim.write)? {
                 return Ok(true);
             }
         }

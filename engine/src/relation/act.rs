@@ -9,6 +9,7 @@ use super::payload::{Cell, Head, NamedCell, NamedOperation, NamedRow, NamedShape
 use super::{Layout, RowId, RowKey, RowName};
 use crate::fault::StoreError;
 use crate::hash::EntryId;
+use crate::limits::{CHAIN_BITS, SEQUENCE_BITS};
 use crate::log::Pos;
 
 /// A row that an operation names.
@@ -21,7 +22,7 @@ pub enum Target {
         /// Index of the insert in it.
         operation: u32,
     },
-    /// Inserted by an entry of the store. Whether it is in the past is not said.
+    /// Inserted by an entry of the store, or by one that is not here. Whether it is in the past is not said.
     Stored(RowKey),
 }
 
@@ -123,9 +124,6 @@ pub enum ResolveError {
         /// The table.
         table: usize,
     },
-    /// An entry whose row is named is not here.
-    #[error("entry {0}, whose row is named, is not in the log")]
-    UnknownEntry(EntryId),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -237,7 +235,7 @@ impl Names {
             RowRef::Own { transaction, operation } => Ok(Target::Own { transaction, operation }),
             RowRef::Past { entry, transaction, operation } => {
                 let id = self.head.entries[entry as usize];
-                let pos = position_of(&id)?.ok_or(ResolveError::UnknownEntry(id))?;
+                let pos = position_of(&id)?.unwrap_or_else(nowhere);
                 Ok(Target::Stored(RowKey { pos, transaction, operation }))
             }
         }
@@ -288,6 +286,11 @@ pub fn name(
             NamedOperation::Delete { table: layout.table(*table).id, row: row(target)? }
         }
     })
+}
+
+/// Where no entry is kept: a row of an entry that is not here is in nobody's past.
+fn nowhere() -> Pos {
+    Pos::new((1 << CHAIN_BITS) - 1, (1 << SEQUENCE_BITS) - 1).expect("the last position has its bits")
 }
 
 fn object_id(head: &Head, object: ObjectRef) -> ObjectId {

@@ -247,6 +247,15 @@ fn a_unique_key_is_claimed_by_one_row_of_a_past() {
 }
 
 #[test]
+fn a_claim_of_a_row_that_is_gone_binds_nobody() {
+    // A write to a deleted row has no effect, yet the next co-transaction of its entry took its claim for a claim.
+    let tag = "g @2 on genesis: insert tags red label=red";
+    let gone = "d @2 on g: delete red";
+    admits(&[tag, gone], "x @2 on d: update red label=blue | insert tags blue label=blue");
+    admits(&[tag, gone, "u @2 on d: update red label=blue"], "x @2 on u: insert tags blue label=blue");
+}
+
+#[test]
 fn unique_values_swap_within_a_transaction() {
     let two = "g @2 on genesis: insert tags a label=red; insert tags b label=blue";
     admits(&[two], "x @2 on g: update a label=blue; update b label=red");

@@ -6,6 +6,7 @@ mod admission;
 mod causality;
 mod entry_format;
 mod failing_store;
+mod histories;
 mod log;
 mod parking;
 mod signature;

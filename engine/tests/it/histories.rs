@@ -1,0 +1,318 @@
+//! Random histories, told as text: judged, read and applied as the oracles say, in whatever order they arrive.
+
+use std::collections::BTreeMap;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use treaty_engine::causality::Version;
+use treaty_engine::hash::EntryId;
+use treaty_engine::log::Entry;
+use treaty_engine::relation::RowId;
+use treaty_engine::replica::{Replica, RowImage};
+use treaty_testkit::{History, ShownRow, Story};
+
+use crate::tables::{STAFF, hear, history_of, office, replica_of};
+
+/// A source of choices, drawn by proptest: zeros when it is used up.
+struct Dice<'d>(std::slice::Iter<'d, u8>);
+
+impl Dice<'_> {
+    fn below(&mut self, count: usize) -> usize {
+        usize::from(self.0.next().copied().unwrap_or(0)) % count.max(1)
+    }
+
+    fn pick<'t>(&mut self, from: &[&'t str]) -> &'t str {
+        from[self.below(from.len())]
+    }
+
+    fn pick_from(&mut self, rows: &[ToldRow], wanted: impl Fn(&ToldRow) -> bool) -> Option<ToldRow> {
+        let found: Vec<&ToldRow> = rows.iter().filter(|row| wanted(row)).collect();
+        if found.is_empty() { None } else { Some(found[self.below(found.len())].clone()) }
+    }
+}
+
+/// What a random history may refer to.
+struct Teller {
+    /// Rows of entries that stand.
+    rows: Vec<ToldRow>,
+    /// Entries that stand, by name.
+    entries: Vec<String>,
+}
+
+#[derive(Clone)]
+struct ToldRow {
+    label: String,
+    table: &'static str,
+    entry: String,
+}
+
+/// An entry being drawn.
+struct Draft<'t> {
+    name: &'t str,
+    author: usize,
+    /// Rows of the past, and own ones.
+    visible: Vec<ToldRow>,
+    own_count: usize,
+}
+
+impl Teller {
+    fn new() -> Teller {
+        let staff = ["boss", "ann", "bob"].map(|label| ToldRow {
+            label: label.to_owned(),
+            table: "members",
+            entry: "genesis".to_owned(),
+        });
+        Teller { rows: staff.to_vec(), entries: vec!["genesis".to_owned()] }
+    }
+
+    /// Draws a line. Returns the rows that it inserts as well.
+    fn line(&self, dice: &mut Dice<'_>, story: &Story, name: &str) -> (String, Vec<ToldRow>) {
+        let author = [0, 0, 1, 1, 1, 2, 2, 3][dice.below(8)];
+        let parents = self.parents(dice, story);
+        let is_past =
+            |row: &&ToldRow| parents.iter().any(|parent| *parent == row.entry || precedes(story, &row.entry, parent));
+        // Now and then somebody names what is not in the past.
+        let visible = match dice.below(20) {
+            0 => self.rows.clone(),
+            _ => self.rows.iter().filter(is_past).cloned().collect(),
+        };
+        let known = visible.len();
+        let mut draft = Draft { name, author, visible, own_count: 0 };
+        let transactions: Vec<String> = (0..=dice.below(2))
+            .map(|_| {
+                let operations: Vec<String> = (0..=dice.below(2)).map(|_| self.operation(dice, &mut draft)).collect();
+                operations.join("; ")
+            })
+            .collect();
+        let line = format!("{name} @{author} on {}: {}", parents.join(" "), transactions.join(" | "));
+        (line, draft.visible.split_off(known))
+    }
+
+    /// All heads, or any entries of which none is before another.
+    fn parents(&self, dice: &mut Dice<'_>, story: &Story) -> Vec<String> {
+        let recent = self.entries.len().min(6);
+        let wanted = match dice.below(2) {
+            0 => self.entries.clone(),
+            _ => {
+                (0..=dice.below(2)).map(|_| self.entries[self.entries.len() - 1 - dice.below(recent)].clone()).collect()
+            }
+        };
+        let mut parents: Vec<String> = Vec::new();
+        for name in &wanted {
+            let is_below = wanted.iter().any(|other| other != name && precedes(story, name, other));
+            if !is_below && !parents.contains(name) {
+                parents.push(name.clone());
+            }
+        }
+        parents
+    }
+
+    fn operation(&self, dice: &mut Dice<'_>, draft: &mut Draft<'_>) -> String {
+        let table = ["members", "projects", "projects", "tasks", "tasks", "tasks", "tags", "tags"][dice.below(8)];
+        let label = draft.label(dice, table);
+        match (dice.below(8), label) {
+            (0..=4, _) | (_, None) => {
+                let label = format!("{}_{}", draft.name, draft.own_count);
+                draft.own_count += 1;
+                let mut text = format!("insert {table} {label}");
+                // An id that somebody else gave, perhaps on a branch that this one has not seen.
+                if dice.below(4) == 0
+                    && let Some(twin) = dice.pick_from(&self.rows, |row| row.table == table)
+                {
+                    text += &format!(" id={}", twin.label);
+                }
+                text += &draft.cells(dice, table, true);
+                draft.visible.push(ToldRow { label, table, entry: draft.name.to_owned() });
+                text
+            }
+            (5 | 6, Some(label)) => format!("update {label}{}", draft.cells(dice, table, false)),
+            (_, Some(label)) => format!("delete {label}"),
+        }
+    }
+}
+
+impl Draft<'_> {
+    fn label(&self, dice: &mut Dice<'_>, table: &str) -> Option<String> {
+        dice.pick_from(&self.visible, |row| row.table == table).map(|row| row.label)
+    }
+
+    fn cells(&self, dice: &mut Dice<'_>, table: &str, is_insert: bool) -> String {
+        let named = |dice: &mut Dice<'_>, table| self.label(dice, table).unwrap_or_else(|| "NULL".to_owned());
+        match table {
+            "members" => format!(" who=@{} role={}", dice.below(4), dice.pick(&["admin", "editor"])),
+            "projects" => {
+                let owner = if dice.below(8) == 0 { dice.below(4) } else { self.author };
+                let owner = if is_insert { format!(" owner=@{owner}") } else { String::new() };
+                let budget = format!(" budget={} spent={}", dice.below(3) + 1, dice.below(2));
+                format!("{owner} name={}{budget}", dice.pick(&["a", "b"]))
+            }
+            "tasks" => {
+                let slot = dice.pick(&["NULL", "NULL", "1", "2", "3", "0"]);
+                let slot = format!(" project={} slot={slot}", named(dice, "projects"));
+                let rest = format!(" title={} blocker={}", dice.pick(&["x", "y", "NULL"]), named(dice, "tasks"));
+                match (is_insert, dice.below(3)) {
+                    (true, _) | (_, 0) => slot + &rest,
+                    (false, 1) => slot,
+                    (false, _) => rest,
+                }
+            }
+            _ => {
+                let label = dice.pick(&["NULL", "red", "blue", "green", "black"]);
+                match (is_insert, dice.below(3)) {
+                    (false, 0) => format!(" label={label}"),
+                    _ => format!(" task={} label={label}", named(dice, "tasks")),
+                }
+            }
+        }
+    }
+}
+
+fn precedes(story: &Story, name: &str, other: &str) -> bool {
+    let id = story.id(name);
+    let mut pending = vec![story.id(other)];
+    while let Some(next) = pending.pop() {
+        let (_, entry) = story.entries.iter().find(|(_, entry)| *entry.id() == next).unwrap();
+        if entry.header().parents.contains(&id) {
+            return true;
+        }
+        pending.extend(&entry.header().parents);
+    }
+    false
+}
+
+/// Rows as a database would show them after applying batches.
+type Shown = BTreeMap<(usize, RowId), RowImage>;
+
+/// Applies one batch. Returns the version shown.
+fn apply(replica: &Replica, shown: &mut Shown, from: &Version, rows_max: usize) -> (Version, bool) {
+    let batch = replica.next_batch(from, rows_max).unwrap();
+    for change in batch.changes {
+        match change.row {
+            Some(row) => shown.insert((change.table, change.id), row),
+            None => shown.remove(&(change.table, change.id)),
+        };
+    }
+    (batch.to, batch.is_last)
+}
+
+fn compare(
+    shown: &Shown,
+    expected: &BTreeMap<(usize, RowId), ShownRow>,
+    lines: &[String],
+) -> Result<(), TestCaseError> {
+    let shown: BTreeMap<(usize, RowId), ShownRow> = shown
+        .iter()
+        .map(|(key, row)| {
+            let withheld = row.withheld.map(|withheld| (withheld.unique, withheld.holder));
+            (*key, ShownRow { name: row.name, cells: row.cells.clone(), author: row.author, withheld })
+        })
+        .collect();
+    prop_assert_eq!(&shown, expected, "{}", lines.join("\n"));
+    Ok(())
+}
+
+/// Reads all tables at a version.
+fn read(replica: &Replica, at: &Version) -> Shown {
+    let mut rows = Shown::new();
+    for table in 0..replica.schema().tables().len() {
+        let mut visit = |id, row| {
+            assert!(rows.insert((table, id), row).is_none(), "an id is shown once");
+            Ok::<(), treaty_engine::replica::ReplicaError>(())
+        };
+        replica.rows_at(table, at, &mut visit).unwrap();
+    }
+    rows
+}
+
+/// Tells a random history to a replica and the oracles. Every entry is judged by both.
+fn tell(
+    dice: &mut Dice<'_>,
+    count: usize,
+) -> Result<(Story, History, Replica, Vec<String>, Vec<Entry>), TestCaseError> {
+    let mut story = Story::begin(&office(), STAFF);
+    let (mut replica, mut history) = (replica_of(&story), history_of(&story));
+    let (mut teller, mut lines, mut refused) = (Teller::new(), Vec::new(), Vec::new());
+    for index in 0..count {
+        let name = format!("e{index}");
+        let (line, mut rows) = teller.line(dice, &story, &name);
+        let entry = story.tell(&line);
+        lines.push(line);
+        // The oracle judges what decodes and names entries that are there; the rest is the codec's.
+        let heard = hear(&mut replica, &entry);
+        match heard {
+            Err(refusal) if refusal.reason.code() == "payload" => {
+                refused.push(entry);
+                continue;
+            }
+            Err(refusal) => {
+                let judged = history.judge(&entry);
+                prop_assert_eq!(Some(refusal.reason), judged, "{}\n{}", refusal, lines.join("\n"));
+                refused.push(entry);
+            }
+            Ok(()) => {
+                prop_assert_eq!(history.judge(&entry), None, "{}", lines.join("\n"));
+                history.add(&entry);
+                teller.entries.push(name);
+                teller.rows.append(&mut rows);
+            }
+        }
+    }
+    Ok((story, history, replica, lines, refused))
+}
+
+fn heads(version: &Version) -> Vec<EntryId> {
+    version.ids().to_vec()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_history_is_judged_read_and_applied_as_the_oracles_say(
+        choices in vec(any::<u8>(), 600..1200),
+        order in vec(any::<u16>(), 1..30),
+        rows_max in 1_usize..9,
+    ) {
+        let mut dice = Dice(choices.iter());
+        let (story, history, replica, lines, refused) = tell(&mut dice, 28)?;
+        let everything = replica.frontier();
+        compare(&read(&replica, &everything), &history.shown(&heads(&everything)), &lines)?;
+
+        // Batches lead through versions, each shown as it was.
+        let (mut shown, mut at) = (Shown::new(), Version::EMPTY);
+        loop {
+            let (to, is_last) = apply(&replica, &mut shown, &at, rows_max);
+            at = to;
+            compare(&shown, &history.shown(&heads(&at)), &lines)?;
+            compare(&read(&replica, &at), &history.shown(&heads(&at)), &lines)?;
+            if is_last {
+                break;
+            }
+        }
+        prop_assert_eq!(&at, &everything);
+
+        // Another replica hears it in another order, children before parents, refused ones as well.
+        let mut entries: Vec<Entry> = story.entries[1..].iter().map(|(_, entry)| entry.clone()).collect();
+        for (index, seed) in order.iter().enumerate() {
+            let (a, b) = (index % entries.len(), usize::from(*seed) % entries.len());
+            entries.swap(a, b);
+        }
+        let mut other = replica_of(&story);
+        let (mut shown, mut at) = (Shown::new(), other.frontier());
+        apply(&other, &mut shown, &Version::EMPTY, 1);
+        for chunk in entries.chunks(usize::from(order[0]) % 5 + 1) {
+            let outcome = other.ingest(chunk.to_vec()).unwrap();
+            for (id, _) in outcome.refused {
+                prop_assert!(refused.iter().any(|entry| *entry.id() == id), "{}", lines.join("\n"));
+            }
+            (at, _) = apply(&other, &mut shown, &at, rows_max);
+            compare(&shown, &history.shown(&heads(&at)), &lines)?;
+        }
+        while !apply(&other, &mut shown, &at, rows_max).1 {
+            (at, _) = apply(&other, &mut shown, &at, rows_max);
+        }
+        prop_assert_eq!(other.frontier(), everything, "{}", lines.join("\n"));
+        prop_assert_eq!(other.digest().unwrap(), replica.digest().unwrap());
+        prop_assert_eq!(other.ingest(entries).unwrap().admitted, []);
+    }
+}
