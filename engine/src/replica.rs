@@ -148,6 +148,23 @@ impl Replica {
         self.changes(from, rows_max)
     }
 
+    /// Returns what becomes of rows that local work deleted, and of rows that are shown otherwise for it: under another id,
+    /// with NULL for a reference, withheld no more. Tables that made the deletes themselves lack only this.
+    ///
+    /// * `from`, `to` - what the tables showed, and what they show with the work.
+    /// * `rows` - the tables and ids deleted.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Version`], [`ReplicaError::UnknownTable`], [`ReplicaError::Store`].
+    pub fn ripples(
+        &self,
+        from: &Version,
+        to: &Version,
+        rows: &[(usize, RowId)],
+    ) -> Result<Vec<RowChange>, ReplicaError> {
+        self.ripples_of(from, to, rows)
+    }
+
     /// Returns the live row shown under an id at a version.
     ///
     /// # Errors

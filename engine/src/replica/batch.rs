@@ -19,7 +19,7 @@ use crate::fault::StoreError;
 use crate::limits::{ACTS_HELD_BYTES_MAX, BATCH_ENTRIES_MAX};
 use crate::log::{LogStore, Stamp};
 use crate::relation::payload::{GenesisPayload, Payload};
-use crate::relation::{Act, Content, Marks, RelationStore, RowKey, RowRecord};
+use crate::relation::{Act, Content, Marks, RelationStore, RowId, RowKey, RowRecord};
 
 /// The rows that a batch touches.
 #[derive(Default)]
@@ -50,6 +50,27 @@ impl Replica {
         let changes = changes(touched, &ends)?;
         let to = if entry_count == 0 { from.clone() } else { self.index.version_of(&self.store, &past_to)? };
         Ok(Batch { to, changes, entry_count, is_last: difference.left() == 0 })
+    }
+
+    /// Works out what becomes of rows that went, and of those that are shown otherwise for it.
+    pub(super) fn ripples_of(
+        &self,
+        from: &Version,
+        to: &Version,
+        rows: &[(usize, RowId)],
+    ) -> Result<Vec<RowChange>, ReplicaError> {
+        let (past_from, height_from) = self.past_and_height(from)?;
+        let (past_to, height_to) = self.past_and_height(to)?;
+        let ends = (RowReader::new(self.view(&past_from, height_from)), RowReader::new(self.view(&past_to, height_to)));
+        let mut touched = Touched::default();
+        for (table, id) in rows {
+            self.check_table(*table)?;
+            if let Some(row) = ends.0.view.shown_row(*table, *id)? {
+                touched.rows.insert(row.key, (row, None));
+            }
+        }
+        self.touch_neighbours(&mut touched, &ends)?;
+        Ok(changes(touched, &ends)?)
     }
 
     /// Notes the rows that an entry inserts, updates or deletes.

@@ -113,7 +113,7 @@ impl Replica {
         }
     }
 
-    fn check_table(&self, table: usize) -> Result<(), ReplicaError> {
+    pub(super) fn check_table(&self, table: usize) -> Result<(), ReplicaError> {
         if table < self.layout.schema().tables().len() { Ok(()) } else { Err(ReplicaError::UnknownTable { table }) }
     }
 }
