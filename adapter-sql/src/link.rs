@@ -10,7 +10,7 @@ use treaty_engine::fault::Fault;
 use treaty_engine::identity::{Identity, Keypair};
 use treaty_engine::relation::RowId;
 use treaty_engine::replica::{
-    Batch, ImportOutcome, LocalTransaction, LocalWork, Note, Replica, ReplicaError, RowImage,
+    Batch, ImportOutcome, LocalTransaction, LocalWork, Note, Replica, ReplicaError, RowChange, RowImage,
 };
 
 use crate::capture::ShownRow;
@@ -54,6 +54,12 @@ pub trait EngineLink {
     /// # Errors
     /// [`LinkError`].
     fn next_batch(&mut self, from: &Version, rows_max: usize) -> Result<Batch, LinkError>;
+
+    /// Returns what becomes of rows that local work deleted, and of rows that are shown otherwise for it.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    fn ripples(&mut self, from: &Version, to: &Version, rows: &[ShownRow]) -> Result<Vec<RowChange>, LinkError>;
 
     /// Returns the receipt of the last import and the version that the tables showed after it; none before the first.
     ///
@@ -164,6 +170,11 @@ impl EngineLink for ReplicaLink<'_> {
 
     fn next_batch(&mut self, from: &Version, rows_max: usize) -> Result<Batch, LinkError> {
         Ok(self.replica.next_batch(from, rows_max)?)
+    }
+
+    fn ripples(&mut self, from: &Version, to: &Version, rows: &[ShownRow]) -> Result<Vec<RowChange>, LinkError> {
+        let keys: Vec<(usize, RowId)> = rows.iter().map(|row| (row.table, row.id)).collect();
+        Ok(self.replica.ripples(from, to, &keys)?)
     }
 
     fn receipt(&mut self) -> Result<Option<(Vec<u8>, Version)>, LinkError> {

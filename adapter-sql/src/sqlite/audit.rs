@@ -108,6 +108,9 @@ impl Application {
                 Some(AuditPlace { table: place.table + 1, after: None }).filter(|next| next.table < self.tables.len())
             }
         };
+        if next.is_none() {
+            self.retry_obstructed(link)?;
+        }
         Ok(Audited::Slice { next, difference_count: findings.differing.len() as u64 })
     }
 

@@ -26,6 +26,7 @@ use super::intake::{Intake, Source};
 use super::queue::read_queue;
 use super::receipt::{Found, Receipt};
 use super::state::State;
+use super::writer::{Quiet, Writer};
 
 /// What a drain did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -186,6 +187,19 @@ impl Application {
         }
         self.is_settled.set(true);
         Ok(())
+    }
+
+    /// Tries to show rows that are withheld for another reason than a claim: it may be gone.
+    pub(super) fn retry_obstructed(&self, link: &mut dyn EngineLink) -> Result<(), SqliteError> {
+        let write = begin_write(&self.connection)?;
+        if !super::queue::is_empty(&write)? {
+            return Ok(());
+        }
+        let shown = State::shown(&write)?;
+        let quiet = Quiet::begin(&write)?;
+        Writer::new(&write, &self.tables, link, &shown)?.retry_obstructed()?;
+        quiet.end(&write)?;
+        write.commit().map_err(doing("committing rows that were withheld"))
     }
 
     /// Returns the version that the tables show.

@@ -13,6 +13,7 @@ use treaty_engine::replica::{ImportOutcome, LocalOperation};
 use crate::capture::{Operation, Report, ShownRow, json_of_columns, json_of_some};
 use crate::link::EngineLink;
 
+use super::apply::fate;
 use super::error::{SqliteError, doing};
 use super::intake::{Draft, Intake, LocalRefusal, Upkeep};
 use super::queue::Nameless;
@@ -84,6 +85,7 @@ impl Finish<'_> {
             refused.iter().flat_map(|(draft, _)| draft.rows.iter()).filter(|row| !touched_again.contains(&row.key));
         let rows: Vec<(ShownRow, &Stored)> = rows.map(|row| (row.key, &row.stored_id)).collect();
         self.put_back(&rows, link)?;
+        self.follow_deletes(&touched_again, link)?;
         let mut refused_count = refused.len() as u64;
         for line in &self.intake.nameless {
             refused_count += self.drop_nameless(line)?;
@@ -230,6 +232,24 @@ impl Finish<'_> {
             }
         }
         let fates = keys.into_iter().zip(images).map(|(key, row)| Fate { key, row, status: REVERTED }).collect();
+        Writer::new(self.connection, self.tables, link, self.shown)?.write(fates)
+    }
+
+    /// Writes what rows show otherwise now that others are gone: a twin its own id, a reference NULL.
+    fn follow_deletes(&self, touched_again: &BTreeSet<ShownRow>, link: &mut dyn EngineLink) -> Result<(), SqliteError> {
+        let taken = self.intake.drafts.iter().zip(self.verdicts).filter(|(_, verdict)| **verdict == Verdict::Taken);
+        let operations = taken.flat_map(|(draft, _)| &draft.transaction.operations);
+        let deleted: Vec<ShownRow> = operations
+            .filter_map(|operation| match operation {
+                LocalOperation::Delete { table, id } => Some(ShownRow { table: *table, id: *id }),
+                LocalOperation::Insert(_) | LocalOperation::Update { .. } => None,
+            })
+            .collect();
+        if deleted.is_empty() {
+            return Ok(());
+        }
+        let changes = link.ripples(&self.intake.on, self.shown, &deleted)?;
+        let fates = changes.into_iter().map(fate).filter(|fate| !touched_again.contains(&fate.key)).collect();
         Writer::new(self.connection, self.tables, link, self.shown)?.write(fates)
     }
 

@@ -1,6 +1,7 @@
 //! `treaty_rollbacks`: what applications are told about work that did not last.
 
 use rusqlite::{Connection, Row, params};
+use treaty_engine::relation::RowId;
 
 use crate::capture::{Operation, Report};
 
@@ -36,6 +37,27 @@ pub(super) fn reinstate(connection: &Connection, cursor: i64) -> Result<(), Sqli
     let failed = doing("writing treaty_rollbacks");
     let sql = "UPDATE treaty_rollbacks SET reinstated = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE cursor = ?1";
     connection.prepare_cached(sql).and_then(|mut statement| statement.execute([cursor])).map_err(failed)?;
+    Ok(())
+}
+
+/// Says whether a report of this reason about a row still stands.
+pub(super) fn stands(connection: &Connection, table: &str, row: RowId, reason: &str) -> Result<bool, SqliteError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM treaty_rollbacks WHERE table_name = ?1 AND row_id = ?2 AND reason = ?3 \
+               AND reinstated IS NULL)";
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row(params![table, row.to_string(), reason], |row| row.get(0)))
+        .map_err(doing("reading treaty_rollbacks"))
+}
+
+/// Notes that what reports of this reason about a row say is not so any more.
+pub(super) fn reinstate_row(connection: &Connection, table: &str, row: RowId, reason: &str) -> Result<(), SqliteError> {
+    let sql = "UPDATE treaty_rollbacks SET reinstated = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') \
+               WHERE table_name = ?1 AND row_id = ?2 AND reason = ?3 AND reinstated IS NULL";
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute(params![table, row.to_string(), reason]))
+        .map_err(doing("writing treaty_rollbacks"))?;
     Ok(())
 }
 

@@ -10,8 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::types::Value as Stored;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use treaty_engine::causality::Version;
+use treaty_engine::identity::Identity;
 use treaty_engine::relation::RowId;
 use treaty_engine::replica::RowImage;
+use treaty_schema::Table;
 
 use crate::capture::{Operation, Report, ShownRow, json_of_columns};
 use crate::link::EngineLink;
@@ -20,13 +22,16 @@ use super::error::{SqliteError, doing};
 use super::rollbacks;
 use super::table::{COMMITTED, Marks, TableSql};
 
+/// The reason of a report about a row that is shown under a derived id.
+const RENAMED: &str = "renamed";
+
 /// Keeps our triggers still from [`Quiet::begin`] to [`Quiet::end`], in one transaction; a rollback ends it too.
 pub(super) struct Quiet;
 
 impl Quiet {
     pub(super) fn begin(connection: &Connection) -> Result<Quiet, SqliteError> {
         let mut statement = connection
-            .prepare_cached("INSERT INTO treaty_applying (one) VALUES (1)")
+            .prepare_cached("INSERT INTO treaty_applying (one) VALUES (1) ON CONFLICT (one) DO NOTHING")
             .map_err(doing("writing treaty_applying"))?;
         statement.execute([]).map_err(doing("writing treaty_applying"))?;
         Ok(Quiet)
@@ -60,8 +65,10 @@ pub(super) struct Writer<'w> {
     to: &'w Version,
     /// Rows that are withheld, by table: what is in their way, and their report.
     withheld: BTreeMap<ShownRow, Obstacle>,
-    /// What was withheld or shown again.
+    /// How many rows were newly withheld.
     pub(super) withheld_count: u64,
+    /// The author of the row before, as text: mostly that of the next one too.
+    author: Option<(Identity, String)>,
 }
 
 /// What is in the way of a withheld row.
@@ -88,18 +95,14 @@ impl<'w> Writer<'w> {
         to: &'w Version,
     ) -> Result<Writer<'w>, SqliteError> {
         let withheld = read_withheld(connection, tables)?;
-        Ok(Writer { connection, tables, link, to, withheld, withheld_count: 0 })
+        Ok(Writer { connection, tables, link, to, withheld, withheld_count: 0, author: None })
     }
 
     /// Writes rows, deletes first, then looks again at what was withheld for the sake of one of them.
     pub(super) fn write(&mut self, fates: Vec<Fate>) -> Result<(), SqliteError> {
-        let mut touched: BTreeSet<ShownRow> = fates.iter().map(|fate| fate.key).collect();
+        let touched: BTreeSet<ShownRow> = fates.iter().map(|fate| fate.key).collect();
         self.write_all(fates)?;
-        // Each round shows or withholds rows for good reasons only, so the rounds end; see `retry`.
-        while !touched.is_empty() && !self.withheld.is_empty() {
-            touched = self.retry(&touched)?;
-        }
-        Ok(())
+        self.settle(touched)
     }
 
     /// Takes note of rows that were written by the application, for the sake of what they held up.
@@ -107,7 +110,20 @@ impl<'w> Writer<'w> {
         if self.withheld.is_empty() {
             return Ok(());
         }
-        let mut touched: BTreeSet<ShownRow> = keys.collect();
+        self.settle(keys.collect())
+    }
+
+    /// Tries rows again that something else than another row's claim was in the way of.
+    pub(super) fn retry_obstructed(&mut self) -> Result<(), SqliteError> {
+        let obstructed = self.withheld.iter().filter(|(_, obstacle)| obstacle.holder.is_none());
+        let keys: Vec<ShownRow> = obstructed.map(|(key, _)| *key).collect();
+        self.write_again(&keys)
+    }
+
+    /// Looks at what is withheld for the sake of rows that changed, and of those that change for it, and so on.
+    ///
+    /// Which of two claims stands depends on the version alone, so no row is shown twice, and this ends.
+    fn settle(&mut self, mut touched: BTreeSet<ShownRow>) -> Result<(), SqliteError> {
         while !touched.is_empty() && !self.withheld.is_empty() {
             touched = self.retry(&touched)?;
         }
@@ -146,9 +162,20 @@ impl<'w> Writer<'w> {
         Ok(())
     }
 
-    fn put(&self, fate: &Fate, row: &RowImage) -> Result<Attempt, SqliteError> {
-        let author = row.author.to_string();
-        let marks = Marks { status: fate.status, author: &author };
+    fn put(&mut self, fate: &Fate, row: &RowImage) -> Result<Attempt, SqliteError> {
+        let author = match self.author.take() {
+            Some((identity, text)) if identity == row.author => text,
+            Some(_) | None => row.author.to_string(),
+        };
+        let attempt = self.put_marked(fate, row, Marks { status: fate.status, author: &author });
+        self.author = Some((row.author, author));
+        attempt
+    }
+
+    fn put_marked(&self, fate: &Fate, row: &RowImage, marks: Marks<'_>) -> Result<Attempt, SqliteError> {
+        if fate.key.id.is_derived() {
+            self.report_renamed(fate.key, row)?;
+        }
         match self.tables[fate.key.table].put(self.connection, &row.cells, marks) {
             Ok(()) => Ok(Attempt::Written),
             Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
@@ -193,6 +220,21 @@ impl<'w> Writer<'w> {
     fn remove(&self, key: ShownRow) -> Result<(), SqliteError> {
         let table = &self.tables[key.table];
         TableSql::run_on_id(self.connection, &table.delete, &key.id.to_string()).map_err(doing("deleting a row"))?;
+        if key.id.is_derived() {
+            rollbacks::reinstate_row(self.connection, table.name(), key.id, RENAMED)?;
+        }
+        Ok(())
+    }
+
+    /// Reports a row that is shown under a derived id, once: another row has its own.
+    fn report_renamed(&self, key: ShownRow, row: &RowImage) -> Result<(), SqliteError> {
+        let table = &self.tables[key.table];
+        if rollbacks::stands(self.connection, table.name(), key.id, RENAMED)? {
+            return Ok(());
+        }
+        let message = format!("another row has the id that this one was inserted under: it is shown as {}", key.id);
+        let report = Report { reason: RENAMED.to_owned(), message, ..report_of(&table.table, key, row) };
+        rollbacks::add(self.connection, &report)?;
         Ok(())
     }
 
@@ -213,17 +255,7 @@ impl<'w> Writer<'w> {
                         ("constraint", format!("the table refuses the row: {}", words.unwrap_or("a constraint")))
                     }
                 };
-                let report = Report {
-                    entry: Some(row.name.entry.to_string()),
-                    table: table.name.to_string(),
-                    row: key.id.to_string(),
-                    operation: Operation::Insert,
-                    author: row.author.to_string(),
-                    lost: json_of_columns(table, &row.cells, 0..row.cells.len()),
-                    reason: reason.to_owned(),
-                    message,
-                    culprit: None,
-                };
+                let report = Report { reason: reason.to_owned(), message, ..report_of(table, key, row) };
                 self.withheld_count += 1;
                 rollbacks::add(self.connection, &report)?
             }
@@ -254,9 +286,17 @@ impl<'w> Writer<'w> {
         rollbacks::reinstate(self.connection, obstacle.report)
     }
 
-    /// Looks again at rows that were withheld because of one of `touched`; returns those that changed place.
-    ///
-    /// Which of two claims stands depends on the version alone, so a row changes place at most once per holder.
+    /// Writes rows as the engine has them now.
+    fn write_again(&mut self, keys: &[ShownRow]) -> Result<(), SqliteError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let images = self.link.rows_at(self.to, keys)?;
+        let fates = keys.iter().zip(images).map(|(&key, row)| Fate { key, row, status: COMMITTED });
+        self.write_all(fates.collect())
+    }
+
+    /// Looks again at rows that were withheld because of one of `touched`; returns those that are withheld no more.
     fn retry(&mut self, touched: &BTreeSet<ShownRow>) -> Result<BTreeSet<ShownRow>, SqliteError> {
         let concerned: Vec<ShownRow> = self
             .withheld
@@ -270,10 +310,23 @@ impl<'w> Writer<'w> {
         if concerned.is_empty() {
             return Ok(BTreeSet::new());
         }
-        let images = self.link.rows_at(self.to, &concerned)?;
-        let fates = concerned.iter().zip(images).map(|(&key, row)| Fate { key, row, status: COMMITTED });
-        self.write_all(fates.collect())?;
+        self.write_again(&concerned)?;
         Ok(concerned.into_iter().filter(|key| !self.withheld.contains_key(key)).collect())
+    }
+}
+
+/// What a report says of a row that is in the log, but for the reason.
+fn report_of(table: &Table, key: ShownRow, row: &RowImage) -> Report {
+    Report {
+        entry: Some(row.name.entry.to_string()),
+        table: table.name.to_string(),
+        row: key.id.to_string(),
+        operation: Operation::Insert,
+        author: row.author.to_string(),
+        lost: json_of_columns(table, &row.cells, 0..row.cells.len()),
+        reason: String::new(),
+        message: String::new(),
+        culprit: None,
     }
 }
 

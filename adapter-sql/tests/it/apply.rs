@@ -130,6 +130,7 @@ fn one_id_inserted_twice_concurrently_is_shown_as_two_rows() {
         expect!["from a\nfrom b"].assert_eq(&node.ask("SELECT title FROM notes ORDER BY title"));
         node.check_settled();
         assert_eq!(node.audit(), 0);
+        expect!["renamed"].assert_eq(&node.ask("SELECT reason FROM treaty_rollbacks"));
     }
     assert_eq!(a.ask("SELECT id, title FROM notes ORDER BY id"), b.ask("SELECT id, title FROM notes ORDER BY id"));
     // Both can be edited like any other row.
@@ -137,6 +138,14 @@ fn one_id_inserted_twice_concurrently_is_shown_as_two_rows() {
     sync(&mut a, &mut b);
     expect!["from a!\nfrom b!"].assert_eq(&b.ask("SELECT title FROM notes ORDER BY title"));
     b.check_settled();
+    // The row that has the id goes: the other one is shown under it.
+    b.run(&format!("DELETE FROM notes WHERE id = '{}'", id(1)));
+    sync(&mut a, &mut b);
+    for node in [&mut a, &mut b] {
+        assert_eq!(node.ask("SELECT id FROM notes"), id(1));
+        expect!["0"].assert_eq(&node.ask("SELECT count(*) FROM treaty_rollbacks WHERE reinstated IS NULL"));
+        node.check_settled();
+    }
 }
 
 #[test]
@@ -182,6 +191,10 @@ fn a_unique_index_of_the_application_withholds_a_row_and_wedges_nothing() {
     expect!["t\nu"].assert_eq(&b.ask("SELECT title FROM notes ORDER BY title"));
     expect!["constraint"].assert_eq(&b.ask("SELECT reason FROM treaty_rollbacks"));
     assert_eq!(b.audit(), 0);
+    b.run("DROP INDEX own");
+    assert_eq!(b.audit(), 0);
+    expect!["t\nt\nu"].assert_eq(&b.ask("SELECT title FROM notes ORDER BY title"));
+    b.check_settled();
 }
 
 #[test]
@@ -198,4 +211,25 @@ fn a_database_in_rollback_journal_mode_works_too() {
     a.check_settled();
     b.check_settled();
     expect!["delete"].assert_eq(&a.ask("PRAGMA journal_mode"));
+}
+
+#[test]
+fn a_reference_under_set_null_reads_null_where_the_application_checks_no_foreign_keys() {
+    let mut a = TestNode::found(
+        "CREATE TABLE t (id UUID PRIMARY KEY);
+         CREATE TABLE u (id UUID PRIMARY KEY, t UUID REFERENCES t (id) ON DELETE SET NULL);
+         CREATE POLICY a ON t FOR INSERT WITH CHECK (true);
+         CREATE POLICY b ON t FOR DELETE USING (true);
+         CREATE POLICY c ON u FOR INSERT WITH CHECK (true);",
+    );
+    let mut b = TestNode::join(&a, 2);
+    a.run(&format!("INSERT INTO t (id) VALUES ('{0}'); INSERT INTO u (id, t) VALUES ('{1}', '{0}')", id(1), id(2)));
+    sync(&mut a, &mut b);
+    a.run("DELETE FROM t");
+    sync(&mut a, &mut b);
+    for node in [&mut a, &mut b] {
+        expect!["-"].assert_eq(&node.ask("SELECT t FROM u"));
+        node.check_settled();
+        assert_eq!(node.audit(), 0);
+    }
 }

@@ -7,7 +7,7 @@ use treaty::link::{EngineLink, LinkError, Page, Work};
 use treaty_engine::causality::Version;
 use treaty_engine::identity::Identity;
 use treaty_engine::relation::RowId;
-use treaty_engine::replica::{Batch, ImportOutcome, RowImage};
+use treaty_engine::replica::{Batch, ImportOutcome, RowChange, RowImage};
 
 /// Calls back once, after the first import and before the adapter hears of it.
 pub(crate) struct Meddling<'m, M> {
@@ -49,6 +49,9 @@ impl<M: FnOnce()> EngineLink for Meddling<'_, M> {
     }
     fn next_batch(&mut self, from: &Version, rows_max: usize) -> Result<Batch, LinkError> {
         self.inner.next_batch(from, rows_max)
+    }
+    fn ripples(&mut self, from: &Version, to: &Version, rows: &[ShownRow]) -> Result<Vec<RowChange>, LinkError> {
+        self.inner.ripples(from, to, rows)
     }
     fn receipt(&mut self) -> Result<Option<(Vec<u8>, Version)>, LinkError> {
         self.inner.receipt()

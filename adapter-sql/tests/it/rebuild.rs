@@ -112,3 +112,16 @@ fn rows_changed_behind_our_back_are_found_by_the_audit_in_a_large_table() {
     node.check_settled();
     assert_eq!(node.audit(), 0);
 }
+
+#[test]
+fn a_flag_row_left_behind_by_somebody_else_is_removed_and_what_it_hid_is_imported() {
+    let mut node = TestNode::found(OPEN);
+    node.run(&format!(
+        "INSERT INTO treaty_applying VALUES (1); INSERT INTO people (id, name) VALUES ('{}', 'hidden')",
+        id(1)
+    ));
+    assert_eq!(node.drain().line_count, 0);
+    node.restart().unwrap();
+    assert_eq!(node.audit(), 1);
+    node.check_settled();
+}
