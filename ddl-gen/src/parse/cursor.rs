@@ -80,6 +80,11 @@ impl<'t> Cursor<'t> {
         self.tokens.first().map_or(self.end, |token| token.span.start)
     }
 
+    /// Where the tokens end.
+    pub(super) fn end(&self) -> Location {
+        self.end
+    }
+
     /// The next token.
     pub(super) fn peek(&self) -> Option<&'t Token> {
         self.tokens.first().map(|token| &token.token)
@@ -125,7 +130,7 @@ impl<'t> Cursor<'t> {
     pub(super) fn expected(&self, what: &str) -> Mistake {
         let found = match self.peek() {
             Some(token) => format!("found {token}"),
-            None => "the statement ends".to_owned(),
+            None => "found nothing".to_owned(),
         };
         Mistake::new(self.at(), format!("expected {what}, {found}"))
     }

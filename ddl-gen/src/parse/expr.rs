@@ -28,8 +28,8 @@ pub(super) fn scalar(cursor: &Cursor<'_>, mistakes: &mut Vec<Mistake>) -> Option
 
 /// Reads all of `cursor` as the condition of a policy; nothing if there was a mistake.
 pub(super) fn condition(cursor: &Cursor<'_>, mistakes: &mut Vec<Mistake>) -> Option<NamedCondition> {
-    let ast = parse(cursor, mistakes)?;
-    Reader { start: cursor.at(), mistakes }.condition(&ast, 1)
+    let mut ast = parse(cursor, mistakes)?;
+    Reader { start: cursor.at(), mistakes }.condition(&mut ast, 1)
 }
 
 /// Returns the columns that `expr` names, each once, in order of first use.
@@ -90,7 +90,7 @@ fn parse(cursor: &Cursor<'_>, mistakes: &mut Vec<Mistake>) -> Option<Ast> {
             None
         }
         Err(error) => {
-            mistakes.push(syntax_mistake(&error.to_string(), cursor.at()));
+            mistakes.push(syntax_mistake(&error.to_string(), cursor));
             None
         }
     }
@@ -101,16 +101,19 @@ fn ast_end() -> sqlparser::tokenizer::Token {
 }
 
 /// Moves the place that `sqlparser` writes at the end of its messages to where places belong.
-fn syntax_mistake(error: &str, start: Location) -> Mistake {
+fn syntax_mistake(error: &str, cursor: &Cursor<'_>) -> Mistake {
     let text = error.strip_prefix("sql parser error: ").unwrap_or(error);
     if text.contains("recursion limit") {
-        return Mistake::new(start, format!("the expression is nested deeper than {EXPR_NESTING_MAX} levels"));
+        let message = format!("the expression is nested deeper than {EXPR_NESTING_MAX} levels");
+        return Mistake::new(cursor.at(), message);
     }
     let (message, place) = text.rsplit_once(" at Line: ").unwrap_or((text, ""));
     let at = place.split_once(", Column: ").and_then(|(line, column)| {
         Some(Location { line: line.trim().parse().ok()?, column: column.trim().parse().ok()? })
     });
-    Mistake::new(at.unwrap_or(start), lower_first(message).replace("found: EOF", "the expression ends")).help(LANGUAGE)
+    let message = lower_first(message).replace("expected: ", "expected ").replace("found: ", "found ");
+    let message = message.replace("found EOF", "the expression ends");
+    Mistake::new(at.unwrap_or(cursor.end()), message).help(LANGUAGE)
 }
 
 /// Turns `sqlparser`'s trees into ours.
@@ -122,26 +125,54 @@ pub(super) struct Reader<'m> {
 }
 
 impl Reader<'_> {
-    /// Notes a mistake at `ast`.
-    pub(super) fn refuse<T>(&mut self, ast: &impl Spanned, message: &str, help: &str) -> Option<T> {
-        let found = ast.span().start;
-        let at = if found.line == 0 { self.start } else { found };
+    /// Notes a mistake.
+    pub(super) fn refuse<T>(&mut self, at: Location, message: &str, help: &str) -> Option<T> {
         self.mistakes.push(Mistake::new(at, message).help(help));
         None
     }
 
+    /// Where `ast` starts. (`Spanned` would recurse through trees that are as deep as they are long.)
+    fn at(&self, ast: &Ast) -> Location {
+        let mut rest = ast;
+        loop {
+            rest = match rest {
+                Ast::BinaryOp { left: next, .. }
+                | Ast::InList { expr: next, .. }
+                | Ast::Between { expr: next, .. }
+                | Ast::Like { expr: next, .. }
+                | Ast::ILike { expr: next, .. }
+                | Ast::Cast { expr: next, .. }
+                | Ast::UnaryOp { expr: next, .. }
+                | Ast::Nested(next)
+                | Ast::IsNull(next)
+                | Ast::IsNotNull(next)
+                | Ast::IsTrue(next)
+                | Ast::IsFalse(next)
+                | Ast::IsDistinctFrom(next, _)
+                | Ast::InSubquery { expr: next, .. } => next,
+                Ast::Identifier(ident) => return ident.span.start,
+                Ast::CompoundIdentifier(parts) => return parts.first().map_or(self.start, |part| part.span.start),
+                Ast::Value(value) => return value.span.start,
+                Ast::Function(function) => return function.name.span().start,
+                Ast::Case { case_token, .. } => return case_token.0.span.start,
+                _ => return self.start,
+            };
+        }
+    }
+
     /// Reads a policy's condition: EXISTS under AND and OR, scalars elsewhere.
-    fn condition(&mut self, ast: &Ast, depth: usize) -> Option<NamedCondition> {
+    fn condition(&mut self, ast: &mut Ast, depth: usize) -> Option<NamedCondition> {
         match ast {
             Ast::Nested(inner) => self.condition(inner, depth),
             Ast::Exists { subquery, negated: false } => exists(self, subquery).map(Condition::Exists),
             Ast::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. } if holds_exists(ast) => {
                 self.check_depth(ast, depth)?;
                 let Ast::BinaryOp { op, .. } = ast else { return None };
-                let list = chain(ast, op);
-                let list: Vec<_> = list.iter().map(|part| self.condition(part, depth + 1)).collect();
+                let op = op.clone();
+                let list: Vec<_> =
+                    chain_mut(ast, &op).into_iter().map(|part| self.condition(part, depth + 1)).collect();
                 let list = list.into_iter().collect::<Option<Vec<_>>>()?;
-                Some(if *op == BinaryOperator::And { Condition::And(list) } else { Condition::Or(list) })
+                Some(if op == BinaryOperator::And { Condition::And(list) } else { Condition::Or(list) })
             }
             scalar => self.scalar(scalar, depth).map(Condition::Scalar),
         }
@@ -156,7 +187,7 @@ impl Reader<'_> {
             Ast::Identifier(ident) => self.column(ast, None, ident),
             Ast::CompoundIdentifier(parts) => match parts.as_slice() {
                 [qualifier, column] => self.column(ast, Some(qualifier), column),
-                _ => self.refuse(ast, "a column is named by itself or with its table", "write table.column"),
+                _ => self.refuse(self.at(ast), "a column is named by itself or with its table", "write table.column"),
             },
             Ast::IsNull(inner) => Some(Expr::IsNull(Box::new(self.scalar(inner, depth + 1)?))),
             Ast::IsNotNull(inner) => Some(not(Expr::IsNull(Box::new(self.scalar(inner, depth + 2)?)))),
@@ -176,12 +207,12 @@ impl Reader<'_> {
             Ast::BinaryOp { op, .. } => self.binary(ast, op, depth),
             Ast::Function(function) => self.function(function, depth + 1),
             Ast::Exists { negated: true, .. } => self.refuse(
-                ast,
+                self.at(ast),
                 "NOT EXISTS is not part of the language",
                 "a policy may rely on rows that are there, not on rows that are missing",
             ),
             Ast::Exists { .. } => self.refuse(
-                ast,
+                self.at(ast),
                 "EXISTS stands only in policies, there only under AND and OR",
                 "take it out of NOT, comparisons and CHECK",
             ),
@@ -194,7 +225,7 @@ impl Reader<'_> {
             return Some(());
         }
         let message = format!("the expression is nested deeper than {EXPR_DEPTH_MAX} levels");
-        self.refuse(ast, &message, "split it, or write it flatter")
+        self.refuse(self.at(ast), &message, "split it, or write it flatter")
     }
 
     fn in_list(&mut self, expr: &Ast, list: &[Ast], negated: bool, depth: usize) -> Option<NamedExpr> {
@@ -227,7 +258,13 @@ impl Reader<'_> {
             BinaryOperator::LtEq => Comparison::LessOrEqual,
             BinaryOperator::Gt => Comparison::Greater,
             BinaryOperator::GtEq => Comparison::GreaterOrEqual,
-            other => return self.refuse(ast, &format!("the operator {other} is not part of the language"), LANGUAGE),
+            other => {
+                return self.refuse(
+                    self.at(ast),
+                    &format!("the operator {other} is not part of the language"),
+                    LANGUAGE,
+                );
+            }
         };
         self.compare(comparison, left, right, depth + 1)
     }
@@ -246,7 +283,7 @@ impl Reader<'_> {
                 Some(digits) => Literal::Number(digits),
                 None => {
                     return self.refuse(
-                        ast,
+                        self.at(ast),
                         "a number is written as digits, with a point or without",
                         "write 1500 for 1.5e3",
                     );
@@ -254,7 +291,7 @@ impl Reader<'_> {
             },
             _ => {
                 return self.refuse(
-                    ast,
+                    self.at(ast),
                     "this form of literal is not part of the language",
                     "write 'text', 12.5, TRUE, FALSE or NULL",
                 );
@@ -272,7 +309,7 @@ impl Reader<'_> {
             && qualifier.is_none()
             && super::words::is_reserved(&column.value.to_ascii_lowercase())
         {
-            return self.refuse(ast, &format!("{} is not part of the language", column.value), LANGUAGE);
+            return self.refuse(self.at(ast), &format!("{} is not part of the language", column.value), LANGUAGE);
         }
         Some(Expr::Column(NamedColumn { qualifier, column: self.ident(column)? }))
     }
@@ -294,8 +331,11 @@ impl Reader<'_> {
 
     fn function(&mut self, function: &ast::Function, depth: usize) -> Option<NamedExpr> {
         let name = function.name.to_string().to_ascii_lowercase();
-        let Some(arguments) = plain_arguments(function) else {
-            return self.refuse(function, &format!("{name} takes plain arguments here"), LANGUAGE);
+        let at = function.name.span().start;
+        let is_known =
+            ["author", "length", "char_length", "character_length", "coalesce", "now"].contains(&name.as_str());
+        let Some(arguments) = plain_arguments(function).or((!is_known).then(Vec::new)) else {
+            return self.refuse(at, &format!("{name} takes plain arguments here"), LANGUAGE);
         };
         match (name.as_str(), arguments.as_slice()) {
             ("author", []) => Some(Expr::Author),
@@ -306,16 +346,16 @@ impl Reader<'_> {
                 let list: Vec<_> = arguments.iter().map(|argument| self.scalar(argument, depth)).collect();
                 Some(Expr::Coalesce(list.into_iter().collect::<Option<Vec<_>>>()?))
             }
-            ("author", _) => self.refuse(function, "author() takes no argument", "write author()"),
+            ("author", _) => self.refuse(at, "author() takes no argument", "write author()"),
             ("length" | "coalesce", _) => {
-                self.refuse(function, &format!("{name} has the wrong number of arguments"), LANGUAGE)
+                self.refuse(at, &format!("{name} has the wrong number of arguments"), LANGUAGE)
             }
             ("now", _) => self.refuse(
-                function,
+                at,
                 "a rule must not depend on the clock",
                 "give a column DEFAULT now() and compare columns",
             ),
-            _ => self.refuse(function, &format!("the function {name} is not part of the language"), LANGUAGE),
+            _ => self.refuse(at, &format!("the function {name} is not part of the language"), LANGUAGE),
         }
     }
 
@@ -348,7 +388,7 @@ impl Reader<'_> {
             }
             _ => ("this is not part of the language", LANGUAGE),
         };
-        self.refuse(ast, message, help)
+        self.refuse(self.at(ast), message, help)
     }
 }
 
@@ -365,6 +405,20 @@ fn chain<'a>(ast: &'a Ast, op: &BinaryOperator) -> Vec<&'a Ast> {
             break;
         }
         operands.push(right.as_ref());
+        rest = left;
+    }
+    operands.push(rest);
+    operands.reverse();
+    operands
+}
+
+/// As [`chain`], to be taken apart.
+fn chain_mut<'a>(ast: &'a mut Ast, op: &BinaryOperator) -> Vec<&'a mut Ast> {
+    let mut operands = Vec::new();
+    let mut rest = ast;
+    while matches!(rest, Ast::BinaryOp { op: found, .. } if found == op) {
+        let Ast::BinaryOp { left, right, .. } = rest else { return operands };
+        operands.push(right.as_mut());
         rest = left;
     }
     operands.push(rest);

@@ -1,7 +1,10 @@
 //! Genesis rows: the rows that a schema file inserts, checked against its tables.
 
 use sqlparser::tokenizer::Location;
-use treaty_schema::{Change, Identity, LogicalType, NewColumn, NewDefault, NewTable, Patch, Schema, Timestamp, Value};
+use treaty_schema::{
+    Change, Env, Identity, LogicalType, NewColumn, NewDefault, NewTable, Patch, Schema, Table, Timestamp, Value,
+    is_not_false,
+};
 
 use super::insert::{InsertText, RowText, ValueText};
 use crate::diagnostic::Mistake;
@@ -162,10 +165,11 @@ fn constant(column: &NewColumn, value: &NewDefault) -> Result<GenesisCell, Strin
     }
 }
 
-/// Checks what needs the valid schema: ids, keys and references among the rows.
+/// Checks what needs the valid schema: CHECKs, ids, keys and references among the rows.
 pub(super) fn judge(schema: &Schema, rows: &[(GenesisRow, Location)], mistakes: &mut Vec<Mistake>) {
     for (index, (row, at)) in rows.iter().enumerate() {
         let Some(table) = schema.tables().get(row.table) else { continue };
+        judge_checks(table, row, *at, mistakes);
         let earlier = || rows[..index].iter().filter(|(other, _)| other.table == row.table).map(|(other, _)| other);
         let keys = table.uniques.iter().map(|unique| (unique.name.as_str(), unique.columns.clone()));
         for (name, columns) in keys.chain([("id", vec![table.id_column])]) {
@@ -175,21 +179,35 @@ pub(super) fn judge(schema: &Schema, rows: &[(GenesisRow, Location)], mistakes: 
         }
         for key in &table.foreign_keys {
             let target = &schema.tables()[key.target];
-            let has_target = |cell: &GenesisCell| {
-                rows.iter()
-                    .any(|(other, _)| other.table == key.target && other.cells.get(target.id_column) == Some(cell))
+            let is_target = |(other, _): &(GenesisRow, Location), cell: &GenesisCell| {
+                other.table == key.target && other.cells.get(target.id_column) == Some(cell)
             };
-            match row.cells.get(key.column) {
-                None | Some(GenesisCell::Value(None)) => {}
-                Some(cell) if has_target(cell) && matches!(cell, GenesisCell::Value(_)) => {}
-                Some(_) => {
-                    let message =
-                        format!("{} refers to no row of {} in this file", table.columns[key.column].name, target.name);
-                    mistakes.push(
-                        Mistake::new(*at, message).help("give the row referred to an id of its own and name it here"),
-                    );
-                }
+            let found = match row.cells.get(key.column) {
+                None | Some(GenesisCell::Value(None)) => true,
+                Some(cell) => matches!(cell, GenesisCell::Value(_)) && rows.iter().any(|other| is_target(other, cell)),
+            };
+            if !found {
+                let column = &table.columns[key.column].name;
+                let message = format!("{column} refers to no row of {} in this file", target.name);
+                let help = "give the row referred to an id of its own and name it here";
+                mistakes.push(Mistake::new(*at, message).help(help));
             }
+        }
+    }
+}
+
+/// Evaluates the CHECKs that read constants only; the engine judges the others when the space is founded.
+fn judge_checks(table: &Table, row: &GenesisRow, at: Location, mistakes: &mut Vec<Mistake>) {
+    let constant = |cell: &GenesisCell| match cell {
+        GenesisCell::Value(value) => value.clone(),
+        GenesisCell::Author | GenesisCell::RandomUuid | GenesisCell::Now(_) => None,
+    };
+    let values: Vec<Option<Value>> = row.cells.iter().map(constant).collect();
+    let env = Env { rows: &[&values], author: None };
+    for check in &table.checks {
+        let known = check.columns.iter().all(|column| matches!(row.cells.get(*column), Some(GenesisCell::Value(_))));
+        if known && !is_not_false(&check.expr, env).unwrap_or(false) {
+            mistakes.push(Mistake::new(at, format!("the row breaks the CHECK {} of {}", check.name, table.name)));
         }
     }
 }

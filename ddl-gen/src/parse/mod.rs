@@ -161,7 +161,8 @@ impl FileReader {
             Some("") | None => "this is not a statement of a schema file".to_owned(),
             Some(_) => format!("{} is not a statement of a schema file", statement_name(&words)),
         };
-        if words.starts_with("CREATE") && words.contains(" TABLE") {
+        if words.starts_with("CREATE") {
+            // It may have been meant as a table that others refer to.
             self.taint.lose_table();
         }
         self.mistakes.push(Mistake::new(cursor.at(), message).help(help));

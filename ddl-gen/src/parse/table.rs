@@ -47,10 +47,6 @@ pub(super) fn create_table(mut cursor: Cursor<'_>, mistakes: &mut Vec<Mistake>) 
         reader
             .mistakes
             .push(Mistake::new(inner.at(), "the table has no columns").help("id UUID PRIMARY KEY comes first"));
-    } else if ends_with_comma(&inner) {
-        reader
-            .mistakes
-            .push(Mistake::new(inner.parts().last().map_or(name.at, Cursor::at), "nothing follows this comma"));
     }
     Some(reader.finish())
 }
@@ -71,10 +67,6 @@ fn header<'t>(cursor: &mut Cursor<'t>) -> Result<(Named, Cursor<'t>), Mistake> {
     }
     let inner = cursor.parenthesis("( and the columns of the table")?;
     Ok((name, inner))
-}
-
-fn ends_with_comma(inner: &Cursor<'_>) -> bool {
-    inner.rest().last().is_some_and(|token| token.token == Token::Comma)
 }
 
 /// A table being read.
@@ -106,7 +98,7 @@ impl<'m> TableReader<'m> {
     fn element(&mut self, mut part: Cursor<'_>) {
         const CONSTRAINTS: [&str; 7] = ["CONSTRAINT", "CHECK", "UNIQUE", "PRIMARY", "FOREIGN", "EXCLUDE", "LIKE"];
         if part.is_done() {
-            self.mistakes.push(Mistake::new(part.at(), "nothing stands before this comma"));
+            self.mistakes.push(Mistake::new(part.at(), "a column or constraint is missing here"));
             return;
         }
         if CONSTRAINTS.iter().any(|word| part.is_words(&[word])) {
@@ -131,11 +123,16 @@ impl<'m> TableReader<'m> {
 
     /// Reads a column's type and options.
     fn column(&mut self, name: &Named, mut part: Cursor<'_>) {
+        let mut is_typed = true;
         let logical_type = logical_type(&mut part).unwrap_or_else(|mistake| {
             self.mistakes.push(mistake);
             self.text.untyped.push(name.name.clone());
+            is_typed = false;
             LogicalType::Text
         });
+        if !is_typed && !is_option(&part) {
+            skip_to_option(&mut part);
+        }
         self.text.spans.columns.push(name.at);
         self.text.spans.defaults.push(None);
         let mut column = NewColumn { name: name.name.clone(), logical_type, not_null: false, default: None };
@@ -367,10 +364,15 @@ fn unknown_option(part: &Cursor<'_>) -> Mistake {
 
 /// Reads on to the next word that starts an option, at least one token on.
 fn skip_to_option(part: &mut Cursor<'_>) {
-    const OPTIONS: [&str; 8] = ["NOT", "DEFAULT", "CHECK", "UNIQUE", "REFERENCES", "PRIMARY", "CONSTRAINT", "NULL"];
     while part.advance().is_some() {
-        if OPTIONS.iter().any(|word| part.is_words(&[word])) {
+        if is_option(part) {
             return;
         }
     }
+}
+
+/// Whether the next word starts an option of a column.
+fn is_option(part: &Cursor<'_>) -> bool {
+    const OPTIONS: [&str; 8] = ["NOT", "DEFAULT", "CHECK", "UNIQUE", "REFERENCES", "PRIMARY", "CONSTRAINT", "NULL"];
+    OPTIONS.iter().any(|word| part.is_words(&[word]))
 }

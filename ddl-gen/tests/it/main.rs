@@ -2,5 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
+mod diagnostics;
 mod golden;
+mod parse;
+mod postgres;
 mod sqlite;

@@ -1,0 +1,69 @@
+//! Early warnings: a bad write fails at once, by the policy's name; what the engine may accept never does.
+
+use super::server::Database;
+use super::{expand, installed};
+use crate::golden::examples;
+
+/// The notes example, with this node as its admin and editor, and one note of each.
+fn notes() -> Database {
+    let text = std::fs::read_to_string(examples().join("notes/schema.sql")).unwrap();
+    let database = installed(&text);
+    database.run(&expand(
+        "BEGIN; SET LOCAL treaty.applying = 'on';
+         INSERT INTO members (id, who, role, treaty_status) VALUES ($1, $node, 'admin', 'committed');
+         INSERT INTO notes (id, owner, title, treaty_status) VALUES ($2, $node, 'mine', 'committed');
+         INSERT INTO notes (id, owner, title, treaty_status, treaty_author) VALUES ($3, $other, 'theirs', 'committed', $other);
+         COMMIT",
+    ));
+    database
+}
+
+/// How `sql` goes, after which everything is as before.
+fn outcome(database: &Database, sql: &str) -> String {
+    let message = |error: String| {
+        let line = error.lines().find_map(|line| line.split_once("ERROR:  ")).map(|(_, message)| message.to_owned());
+        line.unwrap_or(error)
+    };
+    let script = expand(&format!("BEGIN; {sql}; DO $$ BEGIN RAISE EXCEPTION 'ok'; END $$;"));
+    message(database.fails(&script))
+}
+
+#[test]
+fn a_policy_is_an_early_warning_by_its_name() {
+    let database = notes();
+    for (sql, expected) in [
+        ("INSERT INTO notes (owner, title) VALUES ($node, 'x')", "ok"),
+        ("UPDATE notes SET title = 'x' WHERE id = $2", "ok"),
+        ("DELETE FROM notes WHERE id = $2", "ok"),
+        ("INSERT INTO members (who, role) VALUES ($other, 'editor')", "ok"),
+        (
+            "INSERT INTO notes (owner, title) VALUES ($node, 'x'), ($other, 'x')",
+            "notes: policy editors_write refuses this INSERT",
+        ),
+        ("UPDATE notes SET title = 'x' WHERE id = $3", "notes: policy owners_edit refuses this UPDATE"),
+        ("DELETE FROM notes WHERE id = $3", "notes: policy owners_remove refuses this DELETE"),
+        ("UPDATE members SET role = 'editor'", "members.role never changes after insert (REVOKE UPDATE)"),
+        ("UPDATE notes SET title = title", "ok"),
+        // The author that is named is the one judged.
+        (
+            "INSERT INTO notes (owner, title, treaty_author) VALUES ($other, 'x', $other)",
+            "notes: policy editors_write refuses this INSERT",
+        ),
+        ("UPDATE notes SET title = 'x', treaty_author = $other WHERE id = $3", "ok"),
+        (
+            "UPDATE notes SET title = 'x', treaty_author = $other WHERE id = $2",
+            "notes: policy owners_edit refuses this UPDATE",
+        ),
+        ("UPDATE notes SET treaty_author = $other WHERE id = $3; DELETE FROM notes WHERE id = $3", "ok"),
+        // What a transaction deletes does not take its permission away; a row does not permit its own insert.
+        ("INSERT INTO members (who, role) VALUES ($other, 'editor'); DELETE FROM members", "ok"),
+        ("DELETE FROM members; INSERT INTO notes (owner, title) VALUES ($node, 'last words')", "ok"),
+        (
+            "DELETE FROM members; DELETE FROM treaty.queue; INSERT INTO members (who, role) VALUES ($node, 'admin')",
+            "members: policy admins_appoint refuses this INSERT",
+        ),
+        ("DELETE FROM treaty.state; INSERT INTO notes (owner, title) VALUES ($other, 'x')", "ok"),
+    ] {
+        assert_eq!(outcome(&database, sql), expected, "{sql}");
+    }
+}
