@@ -288,8 +288,8 @@ impl Home {
     }
 }
 
-/// Merges `peer` into `peers`: by identity, else by a common address.
-fn merge_peer(peers: &mut Vec<KnownPeer>, peer: &KnownPeer) {
+/// Merges `peer` into `peers`: by identity, else by a common address; its addresses come first.
+pub(crate) fn merge_peer(peers: &mut Vec<KnownPeer>, peer: &KnownPeer) {
     let same = |known: &KnownPeer| match (&known.identity, &peer.identity) {
         (Some(known), Some(new)) => known == new,
         _ => known.addresses.iter().any(|address| peer.addresses.contains(address)),

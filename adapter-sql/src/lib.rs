@@ -5,6 +5,7 @@
 //! * [`home`] - the data directory: the identity key, the lock, remembered peers, the running sidecar's status.
 //! * [`capture`] - from what the triggers noted to transactions.
 //! * [`link`] - what the adapter asks of the engine.
+//! * `sidecar` - the threads of `treaty up`.
 //! * [`sqlite`] - an application's SQLite database.
 //!
 //! This is the only crate that touches the application's database.
@@ -14,4 +15,5 @@ pub mod cli;
 pub mod config;
 pub mod home;
 pub mod link;
+mod sidecar;
 pub mod sqlite;

@@ -8,7 +8,24 @@ pub mod objects;
 pub mod output;
 pub mod place;
 
+mod at;
+mod demo;
 mod identity;
+mod init;
+mod invite;
+mod join;
+mod log;
+mod open;
+mod peek;
+mod peers;
+mod rollbacks;
+mod rows;
+mod schema;
+mod status;
+mod uninstall;
+mod up;
+mod verify;
+mod view;
 
 use std::process::ExitCode;
 
@@ -37,6 +54,18 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, Subcommand)]
 enum Command {
     Identity(identity::IdentityArgs),
+    Init(init::InitArgs),
+    Invite(invite::InviteArgs),
+    Join(join::JoinArgs),
+    Up(up::UpArgs),
+    Status(status::StatusArgs),
+    Rollbacks(rollbacks::RollbacksArgs),
+    Log(log::LogArgs),
+    At(at::AtArgs),
+    Verify(verify::VerifyArgs),
+    Schema(schema::SchemaArgs),
+    Uninstall(uninstall::UninstallArgs),
+    Demo(demo::DemoArgs),
 }
 
 /// Runs the command line of this process and returns its exit code.
@@ -61,6 +90,18 @@ pub fn main() -> ExitCode {
 fn run(command: Command, format: Format) -> anyhow::Result<ExitCode> {
     match command {
         Command::Identity(args) => identity::run(&args, format)?,
+        Command::Init(args) => init::run(&args, format)?,
+        Command::Invite(args) => invite::run(&args, format)?,
+        Command::Join(args) => join::run(&args, format)?,
+        Command::Up(args) => up::run(&args, format)?,
+        Command::Status(args) => status::run(&args, format)?,
+        Command::Rollbacks(args) => rollbacks::run(&args, format)?,
+        Command::Log(args) => log::run(&args, format)?,
+        Command::At(args) => at::run(&args, format)?,
+        Command::Verify(args) => return verify::run(&args, format),
+        Command::Schema(args) => return Ok(ExitCode::from(schema::run(&args, format)?.exit_code())),
+        Command::Uninstall(args) => uninstall::run(&args, format)?,
+        Command::Demo(args) => demo::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

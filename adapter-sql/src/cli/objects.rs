@@ -3,6 +3,7 @@
 //! One object per command, or one per line for streams. Documented in docs/cli.md; a test pins the names.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 /// `treaty identity`.
 #[derive(Debug, Serialize)]
@@ -59,14 +60,14 @@ pub enum UpEvent {
         operations: u64,
         /// Co-transactions they came in.
         transactions: u64,
-        /// Entries in the log now.
+        /// Entries they went into.
         entries: u64,
     },
     /// Received changes were written into the tables.
     Applied {
         /// Rows written or removed.
         rows: u64,
-        /// Entries in the log now.
+        /// Entries they came from.
         entries: u64,
     },
     /// Something was rolled back.
@@ -120,9 +121,9 @@ pub struct PeerObject {
 #[derive(Debug, Serialize)]
 pub struct VersionsObject {
     /// Version of this program.
-    pub treaty: String,
+    pub treaty: &'static str,
     /// Version of the SQLite library it contains.
-    pub sqlite: String,
+    pub sqlite: &'static str,
 }
 
 /// One report of `treaty rollbacks`.
@@ -139,9 +140,9 @@ pub struct RollbackObject {
     /// "insert", "update" or "delete".
     pub operation: String,
     /// Who wrote it.
-    pub author: Option<String>,
+    pub author: String,
     /// The values that were lost, by column.
-    pub lost: serde_json::Value,
+    pub lost: Box<RawValue>,
     /// Reason code.
     pub reason: String,
     /// A sentence for a person.
@@ -167,16 +168,16 @@ pub struct LogObject {
     pub author: String,
     /// The author's clock when it was written; advisory.
     pub time: String,
-    /// "insert", "update" or "delete"; "schema" for genesis.
-    pub operation: String,
-    /// Table, if the operation has one.
-    pub table: Option<String>,
-    /// Row id, if the operation has one.
-    pub row: Option<String>,
+    /// "insert", "update" or "delete".
+    pub operation: &'static str,
+    /// Table.
+    pub table: String,
+    /// Row id, as its insert gave it.
+    pub row: String,
     /// The values written, by column.
-    pub values: serde_json::Value,
+    pub values: Box<RawValue>,
     /// "live" or "void".
-    pub verdict: String,
+    pub verdict: &'static str,
     /// Why it is void.
     pub reason: Option<String>,
 }
@@ -187,9 +188,9 @@ pub struct RowObject {
     /// Row id.
     pub id: String,
     /// Who wrote its last change.
-    pub author: Option<String>,
+    pub author: String,
     /// Values by column.
-    pub values: serde_json::Value,
+    pub values: Box<RawValue>,
 }
 
 /// `treaty verify`.
@@ -205,35 +206,15 @@ pub struct VerifyObject {
     pub problems: Vec<String>,
 }
 
-/// `treaty schema check`.
-#[derive(Debug, Serialize)]
-pub struct CheckObject {
-    /// Whether the file is valid.
-    pub ok: bool,
-    /// What is wrong with it.
-    pub diagnostics: Vec<DiagnosticObject>,
-}
-
-/// One mistake in a schema file.
-#[derive(Debug, Serialize)]
-pub struct DiagnosticObject {
-    /// File.
-    pub file: String,
-    /// Line, from 1.
-    pub line: u64,
-    /// Column, from 1.
-    pub column: u64,
-    /// What is wrong.
-    pub message: String,
-    /// What to write instead.
-    pub help: Option<String>,
-}
-
 /// `treaty uninstall`.
 #[derive(Debug, Serialize)]
 pub struct UninstalledObject {
     /// Database URL.
     pub database: String,
+    /// The space that it was part of.
+    pub space: String,
     /// Tables that stay, now the application's alone.
     pub tables: Vec<String>,
+    /// Changes that were not in the log yet.
+    pub waiting: u64,
 }

@@ -33,6 +33,18 @@ pub struct AuditPlace {
     after: Option<RowId>,
 }
 
+impl AuditPlace {
+    /// The start of a table.
+    pub(super) fn start_of(table: usize) -> AuditPlace {
+        AuditPlace { table, after: None }
+    }
+
+    /// After a row of a table.
+    pub(super) fn after(table: usize, row: RowId) -> AuditPlace {
+        AuditPlace { table, after: Some(row) }
+    }
+}
+
 /// What a slice of an audit found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audited {
@@ -49,7 +61,7 @@ pub enum Audited {
 
 /// The rows of one slice on both sides. A row under a derived id (one of several inserted under one id) is out of the
 /// order of the others on the engine's side: it is looked up instead.
-struct Slice {
+pub(super) struct Slice {
     /// Rows of the table, ascending by id.
     table_rows: Vec<TableRow>,
     /// Ids in the table that are not spelt as an id should be.
@@ -57,9 +69,9 @@ struct Slice {
     /// Rows of the engine that are shown under their own id, ascending.
     engine_rows: Vec<(RowId, RowImage)>,
     /// Rows of either side that are shown under a derived id.
-    derived: Vec<RowId>,
+    pub(super) derived: Vec<RowId>,
     /// The last id compared; none at the end of the table.
-    bound: Option<RowId>,
+    pub(super) bound: Option<RowId>,
 }
 
 /// A row as the table shows it.
@@ -73,9 +85,9 @@ struct TableRow {
 
 /// What a slice found.
 #[derive(Default)]
-struct Findings {
+pub(super) struct Findings {
     /// Rows that are not the same on both sides.
-    differing: Vec<Stored>,
+    pub(super) differing: Vec<Stored>,
     /// Rows whose status or author is not what it should be, with the author.
     mismarked: Vec<(RowId, String)>,
 }
@@ -168,7 +180,7 @@ impl Application {
     }
 }
 
-fn read_slice(
+pub(super) fn read_slice(
     connection: &Connection,
     table: &TableSql,
     (place, shown): (AuditPlace, &Version),
@@ -218,15 +230,15 @@ fn shown_id(table: &TableSql, row: &RowImage) -> Option<RowId> {
 }
 
 /// Compares a slice.
-struct Auditor<'a> {
-    connection: &'a Connection,
-    table: &'a TableSql,
-    index: usize,
-    findings: Findings,
+pub(super) struct Auditor<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) table: &'a TableSql,
+    pub(super) index: usize,
+    pub(super) findings: Findings,
 }
 
 impl Auditor<'_> {
-    fn compare(&mut self, slice: &Slice) -> Result<(), SqliteError> {
+    pub(super) fn compare(&mut self, slice: &Slice) -> Result<(), SqliteError> {
         self.findings.differing.extend(slice.odd.iter().cloned());
         let mut engine_rows = slice.engine_rows.iter().peekable();
         for row in &slice.table_rows {
@@ -242,7 +254,7 @@ impl Auditor<'_> {
         Ok(())
     }
 
-    fn compare_derived(
+    pub(super) fn compare_derived(
         &mut self,
         ids: &[RowId],
         shown: &Version,

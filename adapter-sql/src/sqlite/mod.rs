@@ -1,7 +1,7 @@
 //! The application's SQLite database: what was written there goes into the log, what the log holds goes into its tables.
 //!
 //! * [`Application`] - the database, opened; every operation on it. One thread owns it, calls block.
-//! * [`drain`] - queue to log, exactly once; [`apply`] - log to tables; [`audit`] - do they agree.
+//! * [`drain`] - queue to log, exactly once; [`apply`] - log to tables; [`audit`], [`compare`] - do they agree.
 //! * [`install`], [`uninstall`] - triggers, bookkeeping, adoption of existing tables; [`guard`] - are they still there.
 //! * [`watch`] - noticing other processes' writes.
 //!
@@ -9,6 +9,7 @@
 
 mod apply;
 mod audit;
+mod compare;
 mod connect;
 mod drain;
 mod error;
@@ -38,6 +39,7 @@ use crate::capture::Pauses;
 
 pub use apply::Applied;
 pub use audit::{AuditPlace, Audited};
+pub use compare::{Difference, Snapshot};
 pub use drain::Drained;
 pub use error::SqliteError;
 pub use guard::Checked;
@@ -98,6 +100,14 @@ impl Application {
         let version = connect::pragma(&self.connection, "data_version").map_err(error::doing("looking for commits"))?;
         let is_same = self.data_version.replace(version) == Some(version);
         Ok(if is_same { Look::Unchanged } else { Look::Changed })
+    }
+
+    /// Returns the cursor of the last report of `treaty_rollbacks`; 0 if there is none.
+    ///
+    /// # Errors
+    /// [`SqliteError`].
+    pub fn rollbacks_end(&self) -> Result<i64, SqliteError> {
+        rollbacks::end(&self.connection)
     }
 
     /// Reads reports of `treaty_rollbacks` after a cursor, in order.

@@ -61,6 +61,12 @@ pub(super) fn reinstate_row(connection: &Connection, table: &str, row: RowId, re
     Ok(())
 }
 
+/// Returns the cursor of the last report; 0 if there is none.
+pub(super) fn end(connection: &Connection) -> Result<i64, SqliteError> {
+    let sql = "SELECT coalesce(max(cursor), 0) FROM treaty_rollbacks";
+    connection.query_row(sql, [], |row| row.get(0)).map_err(doing("reading treaty_rollbacks"))
+}
+
 /// Reads reports after a cursor, in order.
 pub(super) fn after(connection: &Connection, cursor: i64, count_max: u32) -> Result<Vec<Rollback>, SqliteError> {
     let failed = doing("reading treaty_rollbacks");

@@ -1,7 +1,7 @@
 //! The dictionaries of the payloads read last, decoded and looked up in the schema.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Layout;
 use super::act::Names;
@@ -15,7 +15,7 @@ use crate::log::Pos;
 #[derive(Debug, Default)]
 pub struct HeadCache {
     /// Most recently used last.
-    kept: VecDeque<(Pos, Rc<Names>)>,
+    kept: VecDeque<(Pos, Arc<Names>)>,
     kept_bytes: usize,
 }
 
@@ -24,19 +24,19 @@ impl HeadCache {
     ///
     /// # Errors
     /// [`StoreError`] if they cannot be read, or are damaged.
-    pub fn names(&mut self, store: &impl RelationStore, layout: &Layout, pos: Pos) -> Result<Rc<Names>, StoreError> {
+    pub fn names(&mut self, store: &impl RelationStore, layout: &Layout, pos: Pos) -> Result<Arc<Names>, StoreError> {
         if let Some(index) = self.kept.iter().rposition(|(known, _)| *known == pos) {
             let found = self.kept.remove(index).expect("the index was just found");
-            let names = Rc::clone(&found.1);
+            let names = Arc::clone(&found.1);
             self.kept.push_back(found);
             return Ok(names);
         }
-        let names = Rc::new(Names::new(read_head(store, pos)?, layout));
-        self.put(pos, Rc::clone(&names));
+        let names = Arc::new(Names::new(read_head(store, pos)?, layout));
+        self.put(pos, Arc::clone(&names));
         Ok(names)
     }
 
-    fn put(&mut self, pos: Pos, names: Rc<Names>) {
+    fn put(&mut self, pos: Pos, names: Arc<Names>) {
         self.kept_bytes += names.head().memory_bytes();
         self.kept.push_back((pos, names));
         while self.kept.len() > HEAD_CACHE_COUNT_MAX || self.kept_bytes > HEAD_CACHE_BYTES_MAX {

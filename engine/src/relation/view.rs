@@ -8,7 +8,7 @@
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use treaty_schema::{OnDelete, Value};
 
@@ -243,7 +243,7 @@ impl<'v, S: RelationStore> View<'v, S> {
     }
 
     /// The dictionaries of a kept entry.
-    fn names(&self, pos: Pos) -> Result<Rc<Names>, StoreError> {
+    fn names(&self, pos: Pos) -> Result<Arc<Names>, StoreError> {
         self.heads.borrow_mut().names(self.store, self.layout, pos)
     }
 

@@ -1,0 +1,82 @@
+//! Opening a node for work: key, log and database, checked to belong together. The caller holds the lock.
+
+use anyhow::{Context, Result, anyhow};
+use treaty_engine::identity::{Identity, Keypair};
+use treaty_engine::replica::Replica;
+use treaty_engine::store::{Durability, Sqlite};
+
+use super::identity::read_keypair;
+use crate::config::Config;
+use crate::home::Home;
+use crate::link::ReplicaLink;
+use crate::sidecar::now_ms;
+use crate::sqlite::{Application, Node, Place};
+
+/// A node that can work.
+pub(crate) struct OpenNode {
+    /// Signs for it.
+    pub(crate) keypair: Keypair,
+    /// Its log and what it means.
+    pub(crate) replica: Replica,
+    /// Its application's database.
+    pub(crate) application: Application,
+}
+
+impl OpenNode {
+    /// Opens the node at `home`.
+    ///
+    /// # Errors
+    /// If a part is missing, or the parts do not belong together; says what to do.
+    pub(crate) fn open(home: &Home, config: &Config, place: Place) -> Result<OpenNode> {
+        let keypair = own_keypair(home)?;
+        let mut replica = open_replica(home)?.ok_or_else(|| {
+            anyhow!("{} holds no space yet; run the interrupted init or join again", home.path().display())
+        })?;
+        let schema = replica.schema().clone();
+        let node = Node {
+            schema: &schema,
+            space: replica.space(),
+            identity: keypair.identity(),
+            gap_ms: i64::try_from(config.tx_gap.as_millis()).unwrap_or(i64::MAX),
+        };
+        let mut link = ReplicaLink { replica: &mut replica, keypair: &keypair, now_ms: now_ms() };
+        let application = Application::open(config.database.path(), &node, place, &mut link)?;
+        Ok(OpenNode { keypair, replica, application })
+    }
+}
+
+/// Opens the log of `home` for writing; none if it holds no space yet.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn open_replica(home: &Home) -> Result<Option<Replica>> {
+    let path = home.store_path();
+    let store = open_store(home)?;
+    Replica::open(store).with_context(|| format!("reading the log {}", path.display()))
+}
+
+/// Opens the store of `home` for writing, and makes it if it is missing.
+///
+/// # Errors
+/// If it cannot be used.
+pub(crate) fn open_store(home: &Home) -> Result<Sqlite> {
+    let path = home.store_path();
+    Sqlite::open(&path, Durability::Full).with_context(|| format!("opening the log {}", path.display()))
+}
+
+/// Returns the node's keypair, which must be there.
+///
+/// # Errors
+/// If it is not.
+pub(crate) fn own_keypair(home: &Home) -> Result<Keypair> {
+    let keypair = read_keypair(home)?;
+    keypair.with_context(|| format!("{} is missing; restore it from a backup", home.key_path().display()))
+}
+
+/// Returns the node's identity.
+///
+/// # Errors
+/// If its key is missing.
+pub(crate) fn own_identity(home: &Home) -> Result<Identity> {
+    Ok(own_keypair(home)?.identity())
+}

@@ -1,0 +1,197 @@
+//! `treaty verify`: checks everything again, from the bytes.
+//!
+//! 1. Every entry is read raw, hashed, and its signature verified anew.
+//! 2. A fresh store takes the entries in, judging each as if a peer had sent it: all must stand, with the same digest.
+//! 3. The database's tables are compared, row by row, with the recomputed state at the version that they show.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+use treaty_engine::codec::Reader;
+use treaty_engine::log::{Entry, LogStore, Pos, UnverifiedHeader};
+use treaty_engine::replica::{IngestOutcome, Replica};
+use treaty_engine::store::{Durability, Sqlite};
+
+use super::objects::VerifyObject;
+use super::open::own_keypair;
+use super::output::{Format, Progress};
+use super::place::Place;
+use super::view::NodeView;
+use crate::config::Settings;
+use crate::home::Home;
+use crate::link::ReplicaLink;
+use crate::sidecar::now_ms;
+use crate::sqlite::Snapshot;
+
+/// Checks every hash and signature, recomputes the state, and compares it with the database
+///
+/// Replays the log from its first entry in a fresh store, compares the state with the engine's and with the
+/// application's tables, and prints the state's digest. Equal digests on two nodes mean equal states. Exit code 1 if
+/// anything does not hold.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  treaty verify --database sqlite:notes.db")]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Entries ingested at a time.
+const BATCH_ENTRIES: usize = 500;
+/// Payload bytes from which no more entries are added to a batch.
+const BATCH_BYTES: usize = 8 << 20;
+/// Problems of one kind that are listed.
+const PROBLEMS_MAX: usize = 100;
+
+/// Runs the command.
+pub(crate) fn run(args: &VerifyArgs, format: Format) -> Result<ExitCode> {
+    let home = args.place.home_with_space()?;
+    let config = args.place.config(&home, Settings::default())?;
+    // In this order: what the database shows is in the log by then.
+    let snapshot = Snapshot::open(config.database.path())?;
+    let node = NodeView::open(&args.place)?;
+    let scratch = Scratch::in_home(&home);
+    let mut problems = Vec::new();
+    let replayed = replay(&node.replica, &scratch, &mut problems)?;
+    let digest = node.replica.digest().context("computing the digest of the state")?;
+    if let Some(mut replayed) = replayed {
+        compare_states(&node.replica, &replayed, &mut problems)?;
+        compare_tables(&home, &snapshot, &mut replayed, &mut problems)?;
+    }
+    let object = VerifyObject {
+        ok: problems.is_empty(),
+        entries: node.replica.entry_count(),
+        digest: data_encoding::HEXLOWER.encode(&digest),
+        problems,
+    };
+    format.print(&object, text)?;
+    Ok(if object.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Replays a log into a fresh store; none if not even the genesis stands.
+fn replay(replica: &Replica, scratch: &Scratch, problems: &mut Vec<String>) -> Result<Option<Replica>> {
+    let index = replica.index();
+    let mut walk = index.difference(&index.whole(), &index.past_of_positions(replica.store(), &[])?);
+    let (total, mut done) = (walk.left(), 0);
+    let mut progress = Progress::begin("entries verified");
+    let mut replayed: Option<Replica> = None;
+    let (mut batch, mut batch_bytes) = (Vec::new(), 0);
+    while let Some((pos, _)) = walk.next(replica.store())? {
+        done += 1;
+        match verified(replica, pos) {
+            Err(error) => note(problems, format!("{error:#}")),
+            Ok(entry) => match &replayed {
+                None => match Replica::join(scratch.store()?, entry, replica.space()) {
+                    Ok(joined) => replayed = Some(joined),
+                    Err(error) => {
+                        note(problems, format!("the genesis does not stand: {error}"));
+                        break;
+                    }
+                },
+                Some(_) => {
+                    batch_bytes += entry.payload().len();
+                    batch.push(entry);
+                }
+            },
+        }
+        if batch.len() >= BATCH_ENTRIES || batch_bytes >= BATCH_BYTES {
+            ingest(&mut replayed, std::mem::take(&mut batch), problems)?;
+            batch_bytes = 0;
+            progress.update(done, Some(total));
+        }
+    }
+    ingest(&mut replayed, batch, problems)?;
+    progress.finish();
+    Ok(replayed)
+}
+
+/// Reads an entry as if it had come from a stranger.
+fn verified(replica: &Replica, pos: Pos) -> Result<Entry> {
+    let header = replica.store().header(pos)?;
+    let (id, bytes) = (*header.id(), header.encode_signed());
+    let mut reader = Reader::new(&bytes);
+    let header = UnverifiedHeader::read(&mut reader)
+        .map_err(anyhow::Error::from)
+        .and_then(|header| Ok(header.verify()?))
+        .with_context(|| format!("entry {id}"))?;
+    Entry::new(header, replica.store().payload(pos)?).with_context(|| format!("entry {id}"))
+}
+
+fn ingest(replayed: &mut Option<Replica>, batch: Vec<Entry>, problems: &mut Vec<String>) -> Result<()> {
+    let Some(replica) = replayed.as_mut().filter(|_| !batch.is_empty()) else { return Ok(()) };
+    let IngestOutcome { parked, refused, .. } = replica.ingest(batch).context("replaying entries")?;
+    for id in parked {
+        note(problems, format!("entry {id} has parents that are not in the log"));
+    }
+    for (id, refusal) in refused {
+        note(problems, format!("entry {id} does not stand: {refusal}"));
+    }
+    Ok(())
+}
+
+fn compare_states(kept: &Replica, replayed: &Replica, problems: &mut Vec<String>) -> Result<()> {
+    if kept.frontier() != replayed.frontier() {
+        note(problems, "the replayed log ends elsewhere than the one kept".to_owned());
+    } else if kept.digest()? != replayed.digest()? {
+        note(problems, "the state recomputed from the log differs from the state kept".to_owned());
+    }
+    Ok(())
+}
+
+fn compare_tables(home: &Home, snapshot: &Snapshot, replayed: &mut Replica, problems: &mut Vec<String>) -> Result<()> {
+    if !replayed.holds(snapshot.shown())? {
+        note(problems, "the tables show a version that the log does not hold".to_owned());
+        return Ok(());
+    }
+    let keypair = own_keypair(home)?;
+    let schema = replayed.schema().clone();
+    let mut link = ReplicaLink { replica: replayed, keypair: &keypair, now_ms: now_ms() };
+    for difference in snapshot.compare(&schema, &mut link, PROBLEMS_MAX)? {
+        note(problems, format!("table {}, row {}: differs from the log", difference.table, difference.row));
+    }
+    Ok(())
+}
+
+fn note(problems: &mut Vec<String>, problem: String) {
+    if problems.len() < PROBLEMS_MAX {
+        problems.push(problem);
+    }
+}
+
+fn text(object: &VerifyObject) -> String {
+    let mut lines = vec![format!("{} entries", object.entries), format!("digest {}", object.digest)];
+    if object.ok {
+        lines.push("every hash, signature and judgement holds; state and tables are what the log says".to_owned());
+    }
+    lines.extend(object.problems.iter().map(|problem| format!("problem: {problem}")));
+    lines.join("\n")
+}
+
+/// A store of its own, removed afterwards.
+struct Scratch {
+    path: PathBuf,
+}
+
+impl Scratch {
+    /// Names a file in the data directory: it grows as large as the log.
+    fn in_home(home: &Home) -> Scratch {
+        Scratch { path: home.path().join(format!("verify-{}.sqlite", uuid::Uuid::new_v4().simple())) }
+    }
+
+    fn store(&self) -> Result<Sqlite> {
+        Sqlite::open(&self.path, Durability::Normal).map_err(|error| anyhow!(error).context("making a scratch store"))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = self.path.clone().into_os_string();
+            name.push(suffix);
+            // What is missing needs no removing.
+            let _ = std::fs::remove_file(name);
+        }
+    }
+}
