@@ -32,6 +32,7 @@ struct Server {
 static SERVER: OnceLock<Server> = OnceLock::new();
 
 impl Server {
+    #[expect(clippy::zombie_processes, reason = "the script ends with this process, and the server with it")]
     fn start() -> Server {
         let binaries = binaries();
         let script = format!("BIN='{}'\n{SCRIPT}", binaries.display());

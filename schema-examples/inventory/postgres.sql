@@ -1,0 +1,473 @@
+-- Made by treaty from a schema file. Run as a whole, in one transaction.
+
+-- Bookkeeping of the sidecar in an application's PostgreSQL database (13 and later). Run once, in order, inside the
+-- installing transaction, by the role that the sidecar connects as. All of it lives in a schema of its own.
+CREATE SCHEMA treaty;
+
+-- Rows that were written here and are not in the log yet: keys only. Filled by triggers, emptied by the sidecar, which
+-- deletes exactly the lines that it read: commits become visible out of order.
+CREATE TABLE treaty.queue (
+  seq         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  table_name  text COLLATE "C" NOT NULL,
+  row_id      uuid NOT NULL,
+  transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  view        bigint               -- treaty.state.view when the statement ran
+);
+ALTER TABLE treaty.queue SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+-- What this database is and what its tables show. One row.
+CREATE TABLE treaty.state (
+  one      integer PRIMARY KEY DEFAULT 1 CHECK (one = 1),
+  space    text NOT NULL,          -- id of the space
+  identity text NOT NULL,          -- the node's default identity: the author of rows that name none
+  instance text NOT NULL,          -- random; the data directory holds the same
+  schema   text NOT NULL,          -- the schema version that the triggers are made for
+  shown    text NOT NULL,          -- the version that the tables show: entry ids, sorted, separated by spaces
+  view     bigint NOT NULL DEFAULT 0,          -- counts the changes of shown
+  role     name NOT NULL DEFAULT session_user  -- who the sidecar is: nobody else can put the triggers to rest
+);
+
+-- Rows that are in the log but not in their tables, because an earlier claim of a unique key stands against them.
+CREATE TABLE treaty.withheld (
+  table_name text COLLATE "C" NOT NULL,
+  row_id     uuid NOT NULL,
+  winner     uuid NOT NULL,        -- id of the row that holds the key
+  report     bigint NOT NULL,      -- its cursor in treaty.rollbacks
+  PRIMARY KEY (table_name, row_id)
+);
+
+-- What was rolled back, one line per operation. For applications to read; never written by them.
+CREATE TABLE treaty.rollbacks (
+  cursor     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  entry      text,                 -- NULL: refused before it entered the log
+  table_name text NOT NULL,
+  row_id     uuid NOT NULL,
+  operation  text NOT NULL,        -- 'insert', 'update', 'delete'
+  author     text NOT NULL,
+  lost       jsonb NOT NULL,       -- the values that were lost, by column
+  reason     text NOT NULL,        -- a stable code
+  message    text NOT NULL,        -- a sentence for a person
+  culprit    text,                 -- the entry that caused it
+  noticed    timestamptz NOT NULL,
+  reinstated timestamptz           -- if it was revived since
+);
+CREATE VIEW public.treaty_rollbacks AS SELECT * FROM treaty.rollbacks;
+
+-- Whether the session is the sidecar's: asked only where treaty.applying is on, which any role could set.
+CREATE FUNCTION treaty.is_sidecar() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM treaty.state s WHERE s.role = session_user)
+$$;
+
+-- Capture, by statement; the argument is the table's name in the schema.
+CREATE FUNCTION treaty.capture_new() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  INSERT INTO treaty.queue (table_name, row_id, view)
+  SELECT TG_ARGV[0], n.id, (SELECT s.view FROM treaty.state s) FROM new_rows n;
+  RETURN NULL;
+END $$;
+
+CREATE FUNCTION treaty.capture_old() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  INSERT INTO treaty.queue (table_name, row_id, view)
+  SELECT TG_ARGV[0], o.id, (SELECT s.view FROM treaty.state s) FROM old_rows o;
+  RETURN NULL;
+END $$;
+
+-- TRUNCATE shows no rows to any trigger: it becomes the deletion of each.
+CREATE FUNCTION treaty.capture_truncate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  EXECUTE format('INSERT INTO treaty.queue (table_name, row_id, view) SELECT %L, t.id, (SELECT s.view FROM treaty.state s) FROM %I.%I t',
+    TG_ARGV[0], TG_TABLE_SCHEMA, TG_TABLE_NAME);
+  RETURN NULL;
+END $$;
+
+-- Fires only if a statement names the author, and says so to the trigger after it, in the row itself.
+CREATE FUNCTION treaty.name_author() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
+  NEW.treaty_status := 'named';
+  RETURN NEW;
+END $$;
+
+CREATE TABLE "public"."staff" (
+  "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
+  "who" text COLLATE "C" NOT NULL CONSTRAINT "who must be an IDENTITY" CHECK ("who" ~ '^id1[a-z2-7]{60}$'),
+  "name" text COLLATE "C" NOT NULL,
+  "lead" boolean NOT NULL DEFAULT FALSE,
+  "treaty_status" text NOT NULL DEFAULT 'pending',
+  "treaty_author" text,
+  CONSTRAINT "staff_who_key" UNIQUE ("who")
+);
+
+CREATE FUNCTION treaty."update_staff"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
+  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'staff: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."who" IS DISTINCT FROM OLD."who" THEN
+    RAISE EXCEPTION USING MESSAGE = 'staff.who never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."lead" IS DISTINCT FROM OLD."lead" THEN
+    RAISE EXCEPTION USING MESSAGE = 'staff.lead never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  NEW.treaty_status := 'pending';
+  RETURN NEW;
+END $treaty$;
+CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."staff" FOR EACH ROW
+WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."staff" FOR EACH ROW EXECUTE FUNCTION treaty."update_staff"();
+CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."staff" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('staff');
+CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."staff" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('staff');
+CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."staff" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('staff');
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."staff"
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('staff');
+CREATE FUNCTION treaty."may_insert_staff"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE r1."id" <> n."id" AND ((r1."who" = coalesce(n.treaty_author, s.identity)) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'staff: policy leads_hire refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."staff" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_staff"();
+CREATE FUNCTION treaty."may_update_staff"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE ((o."who" = coalesce(n.treaty_author, s.identity))) IS NOT TRUE AND ROW(o."id", o."who", o."name", o."lead") IS DISTINCT FROM ROW(n."id", n."who", n."name", n."lead")) THEN
+    RAISE EXCEPTION USING MESSAGE = 'staff: policy own_name refuses this UPDATE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_update AFTER UPDATE ON "public"."staff" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_update_staff"();
+CREATE FUNCTION treaty."may_delete_staff"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM (SELECT * FROM "public"."staff" UNION ALL SELECT * FROM old_rows) r1 WHERE ((r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'staff: policy leads_dismiss refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."staff" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_staff"();
+
+CREATE TABLE "public"."suppliers" (
+  "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
+  "name" varchar(120) COLLATE "C" NOT NULL,
+  "vat" varchar(20) COLLATE "C",
+  "since" date CONSTRAINT "since must be a day of the years 1 to 9999" CHECK ("since" BETWEEN '0001-01-01' AND '9999-12-31'),
+  "until" date CONSTRAINT "until must be a day of the years 1 to 9999" CHECK ("until" BETWEEN '0001-01-01' AND '9999-12-31'),
+  "opens" time NOT NULL DEFAULT '08:00:00'::time CONSTRAINT "opens must be before 24:00" CHECK ("opens" < '24:00'),
+  "closes" time NOT NULL DEFAULT '17:30:00'::time CONSTRAINT "closes must be before 24:00" CHECK ("closes" < '24:00'),
+  "contract" bytea,
+  "treaty_status" text NOT NULL DEFAULT 'pending',
+  "treaty_author" text,
+  CONSTRAINT "contract_runs_forward" CHECK ((("until" IS NULL) OR ((NOT ("since" IS NULL)) AND ("since" <= "until")))),
+  CONSTRAINT "opens_before_it_closes" CHECK (("opens" < "closes")),
+  CONSTRAINT "suppliers_vat_key" UNIQUE ("vat")
+);
+
+CREATE FUNCTION treaty."update_suppliers"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
+  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'suppliers: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  NEW.treaty_status := 'pending';
+  RETURN NEW;
+END $treaty$;
+CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."suppliers" FOR EACH ROW
+WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."suppliers" FOR EACH ROW EXECUTE FUNCTION treaty."update_suppliers"();
+CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."suppliers" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('suppliers');
+CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."suppliers" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('suppliers');
+CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."suppliers" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('suppliers');
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."suppliers"
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('suppliers');
+CREATE FUNCTION treaty."may_insert_suppliers"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'suppliers: policy staff_add refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."suppliers" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_suppliers"();
+CREATE FUNCTION treaty."may_update_suppliers"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity)))) IS NOT TRUE AND ROW(o."id", o."name", o."vat", o."since", o."until", o."opens", o."closes", o."contract") IS DISTINCT FROM ROW(n."id", n."name", n."vat", n."since", n."until", n."opens", n."closes", n."contract") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'suppliers: policy staff_edit refuses this UPDATE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_update AFTER UPDATE ON "public"."suppliers" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_update_suppliers"();
+CREATE FUNCTION treaty."may_delete_suppliers"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE ((r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'suppliers: policy leads_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."suppliers" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_suppliers"();
+
+CREATE TABLE "public"."products" (
+  "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
+  "sku" varchar(32) COLLATE "C" NOT NULL,
+  "name" text COLLATE "C" NOT NULL,
+  "supplier_id" uuid,
+  "cost" numeric(12, 4) NOT NULL CONSTRAINT "cost must not be NaN" CHECK ("cost" <> 'NaN'),
+  "price" numeric(12, 2) NOT NULL CONSTRAINT "price must not be NaN" CHECK ("price" <> 'NaN'),
+  "reduced" numeric(12, 2) CONSTRAINT "reduced must not be NaN" CHECK ("reduced" <> 'NaN'),
+  "tax" numeric(4, 3) NOT NULL DEFAULT '0.200'::numeric CONSTRAINT "tax must not be NaN" CHECK ("tax" <> 'NaN'),
+  "weight_kg" double precision CONSTRAINT "weight_kg must not be NaN" CHECK ("weight_kg" <> 'NaN'),
+  "pack_size" integer NOT NULL DEFAULT 1,
+  "attributes" jsonb,
+  "treaty_status" text NOT NULL DEFAULT 'pending',
+  "treaty_author" text,
+  CONSTRAINT "products_cost_check" CHECK (("cost" >= '0'::numeric)),
+  CONSTRAINT "products_tax_check" CHECK ((("tax" >= '0'::numeric) AND ("tax" <= '1'::numeric))),
+  CONSTRAINT "products_weight_kg_check" CHECK (("weight_kg" > '0'::double precision)),
+  CONSTRAINT "products_pack_size_check" CHECK (("pack_size" > 0)),
+  CONSTRAINT "reduced_is_less" CHECK (("reduced" < "price")),
+  CONSTRAINT "no_loss" CHECK (((coalesce("reduced", "price") * '100'::numeric) >= ("cost" * '100'::numeric))),
+  CONSTRAINT "products_sku_key" UNIQUE ("sku"),
+  CONSTRAINT "products_supplier_id_fkey" FOREIGN KEY ("supplier_id") REFERENCES "public"."suppliers" ("id") ON DELETE RESTRICT DEFERRABLE INITIALLY IMMEDIATE
+);
+
+CREATE FUNCTION treaty."update_products"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
+  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'products: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  NEW.treaty_status := 'pending';
+  RETURN NEW;
+END $treaty$;
+CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."products" FOR EACH ROW
+WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."products" FOR EACH ROW EXECUTE FUNCTION treaty."update_products"();
+CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."products" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('products');
+CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."products" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('products');
+CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."products" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('products');
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."products"
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('products');
+CREATE FUNCTION treaty."may_insert_products"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'products: policy staff_list refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."products" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_products"();
+CREATE FUNCTION treaty."may_update_products"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity)))) IS NOT TRUE AND ROW(o."id", o."sku", o."name", o."supplier_id", o."cost", o."price", o."reduced", o."tax", o."weight_kg", o."pack_size", o."attributes") IS DISTINCT FROM ROW(n."id", n."sku", n."name", n."supplier_id", n."cost", n."price", n."reduced", n."tax", n."weight_kg", n."pack_size", n."attributes") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'products: policy staff_price refuses this UPDATE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_update AFTER UPDATE ON "public"."products" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_update_products"();
+CREATE FUNCTION treaty."may_delete_products"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE ((r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'products: policy leads_delist refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."products" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_products"();
+
+CREATE TABLE "public"."deliveries" (
+  "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
+  "supplier_id" uuid NOT NULL,
+  "ordered_at" timestamptz NOT NULL DEFAULT now() CONSTRAINT "ordered_at must be within the years 1 to 9999" CHECK ("ordered_at" >= '0001-01-01 00:00:00+00' AND "ordered_at" < '10000-01-01 00:00:00+00'),
+  "arrived_at" timestamptz CONSTRAINT "arrived_at must be within the years 1 to 9999" CHECK ("arrived_at" >= '0001-01-01 00:00:00+00' AND "arrived_at" < '10000-01-01 00:00:00+00'),
+  "slot_from" timestamp NOT NULL CONSTRAINT "slot_from must be within the years 1 to 9999" CHECK ("slot_from" >= '0001-01-01' AND "slot_from" < '10000-01-01'),
+  "slot_to" timestamp NOT NULL CONSTRAINT "slot_to must be within the years 1 to 9999" CHECK ("slot_to" >= '0001-01-01' AND "slot_to" < '10000-01-01'),
+  "freight" numeric(20, 2) NOT NULL DEFAULT '0.00'::numeric CONSTRAINT "freight must not be NaN" CHECK ("freight" <> 'NaN'),
+  "treaty_status" text NOT NULL DEFAULT 'pending',
+  "treaty_author" text,
+  CONSTRAINT "deliveries_freight_check" CHECK (("freight" >= '0'::numeric)),
+  CONSTRAINT "arrived_after_order" CHECK (("arrived_at" >= "ordered_at")),
+  CONSTRAINT "slot_runs_forward" CHECK (("slot_from" < "slot_to")),
+  CONSTRAINT "deliveries_supplier_id_fkey" FOREIGN KEY ("supplier_id") REFERENCES "public"."suppliers" ("id") ON DELETE RESTRICT DEFERRABLE INITIALLY IMMEDIATE
+);
+
+CREATE FUNCTION treaty."update_deliveries"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
+  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'deliveries: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  NEW.treaty_status := 'pending';
+  RETURN NEW;
+END $treaty$;
+CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."deliveries" FOR EACH ROW
+WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."deliveries" FOR EACH ROW EXECUTE FUNCTION treaty."update_deliveries"();
+CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."deliveries" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('deliveries');
+CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."deliveries" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('deliveries');
+CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."deliveries" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('deliveries');
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."deliveries"
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('deliveries');
+CREATE FUNCTION treaty."may_insert_deliveries"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'deliveries: policy staff_order refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."deliveries" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_deliveries"();
+CREATE FUNCTION treaty."may_update_deliveries"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity)))) IS NOT TRUE AND ROW(o."id", o."supplier_id", o."ordered_at", o."arrived_at", o."slot_from", o."slot_to", o."freight") IS DISTINCT FROM ROW(n."id", n."supplier_id", n."ordered_at", n."arrived_at", n."slot_from", n."slot_to", n."freight") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'deliveries: policy staff_amend refuses this UPDATE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_update AFTER UPDATE ON "public"."deliveries" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_update_deliveries"();
+CREATE FUNCTION treaty."may_delete_deliveries"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE ((r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'deliveries: policy leads_cancel refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."deliveries" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_deliveries"();
+
+CREATE TABLE "public"."movements" (
+  "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
+  "product_id" uuid NOT NULL,
+  "delivery_id" uuid,
+  "booked_by" text COLLATE "C" NOT NULL CONSTRAINT "booked_by must be an IDENTITY" CHECK ("booked_by" ~ '^id1[a-z2-7]{60}$'),
+  "quantity" bigint NOT NULL,
+  "unit_price" numeric(12, 2) CONSTRAINT "unit_price must not be NaN" CHECK ("unit_price" <> 'NaN'),
+  "at" timestamptz NOT NULL DEFAULT now() CONSTRAINT "at must be within the years 1 to 9999" CHECK ("at" >= '0001-01-01 00:00:00+00' AND "at" < '10000-01-01 00:00:00+00'),
+  "treaty_status" text NOT NULL DEFAULT 'pending',
+  "treaty_author" text,
+  CONSTRAINT "movements_quantity_check" CHECK (("quantity" <> '0'::bigint)),
+  CONSTRAINT "sales_have_a_price" CHECK ((("quantity" > '0'::bigint) OR (NOT ("unit_price" IS NULL)))),
+  CONSTRAINT "movements_product_id_fkey" FOREIGN KEY ("product_id") REFERENCES "public"."products" ("id") ON DELETE RESTRICT DEFERRABLE INITIALLY IMMEDIATE,
+  CONSTRAINT "movements_delivery_id_fkey" FOREIGN KEY ("delivery_id") REFERENCES "public"."deliveries" ("id") ON DELETE CASCADE DEFERRABLE INITIALLY IMMEDIATE
+);
+
+CREATE FUNCTION treaty."update_movements"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
+  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'movements: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."product_id" IS DISTINCT FROM OLD."product_id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'movements.product_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."delivery_id" IS DISTINCT FROM OLD."delivery_id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'movements.delivery_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."booked_by" IS DISTINCT FROM OLD."booked_by" THEN
+    RAISE EXCEPTION USING MESSAGE = 'movements.booked_by never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."quantity" IS DISTINCT FROM OLD."quantity" THEN
+    RAISE EXCEPTION USING MESSAGE = 'movements.quantity never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."unit_price" IS DISTINCT FROM OLD."unit_price" THEN
+    RAISE EXCEPTION USING MESSAGE = 'movements.unit_price never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."at" IS DISTINCT FROM OLD."at" THEN
+    RAISE EXCEPTION USING MESSAGE = 'movements.at never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  NEW.treaty_status := 'pending';
+  RETURN NEW;
+END $treaty$;
+CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."movements" FOR EACH ROW
+WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."movements" FOR EACH ROW EXECUTE FUNCTION treaty."update_movements"();
+CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."movements" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('movements');
+CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."movements" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('movements');
+CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."movements" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('movements');
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."movements"
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('movements');
+CREATE FUNCTION treaty."may_insert_movements"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (((n."booked_by" = coalesce(n.treaty_author, s.identity)) AND EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'movements: policy staff_book refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."movements" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_movements"();
+CREATE FUNCTION treaty."may_delete_movements"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o WHERE (o."delivery_id" IS NULL OR EXISTS (SELECT FROM "public"."deliveries" p WHERE p."id" = o."delivery_id"))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'movements: no policy permits any DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."movements" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_movements"();

@@ -1,0 +1,590 @@
+-- Made by treaty from a schema file. Run as a whole, in one transaction.
+
+-- Bookkeeping of the sidecar in an application's PostgreSQL database (13 and later). Run once, in order, inside the
+-- installing transaction, by the role that the sidecar connects as. All of it lives in a schema of its own.
+CREATE SCHEMA treaty;
+
+-- Rows that were written here and are not in the log yet: keys only. Filled by triggers, emptied by the sidecar, which
+-- deletes exactly the lines that it read: commits become visible out of order.
+CREATE TABLE treaty.queue (
+  seq         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  table_name  text COLLATE "C" NOT NULL,
+  row_id      uuid NOT NULL,
+  transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  view        bigint               -- treaty.state.view when the statement ran
+);
+ALTER TABLE treaty.queue SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+-- What this database is and what its tables show. One row.
+CREATE TABLE treaty.state (
+  one      integer PRIMARY KEY DEFAULT 1 CHECK (one = 1),
+  space    text NOT NULL,          -- id of the space
+  identity text NOT NULL,          -- the node's default identity: the author of rows that name none
+  instance text NOT NULL,          -- random; the data directory holds the same
+  schema   text NOT NULL,          -- the schema version that the triggers are made for
+  shown    text NOT NULL,          -- the version that the tables show: entry ids, sorted, separated by spaces
+  view     bigint NOT NULL DEFAULT 0,          -- counts the changes of shown
+  role     name NOT NULL DEFAULT session_user  -- who the sidecar is: nobody else can put the triggers to rest
+);
+
+-- Rows that are in the log but not in their tables, because an earlier claim of a unique key stands against them.
+CREATE TABLE treaty.withheld (
+  table_name text COLLATE "C" NOT NULL,
+  row_id     uuid NOT NULL,
+  winner     uuid NOT NULL,        -- id of the row that holds the key
+  report     bigint NOT NULL,      -- its cursor in treaty.rollbacks
+  PRIMARY KEY (table_name, row_id)
+);
+
+-- What was rolled back, one line per operation. For applications to read; never written by them.
+CREATE TABLE treaty.rollbacks (
+  cursor     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  entry      text,                 -- NULL: refused before it entered the log
+  table_name text NOT NULL,
+  row_id     uuid NOT NULL,
+  operation  text NOT NULL,        -- 'insert', 'update', 'delete'
+  author     text NOT NULL,
+  lost       jsonb NOT NULL,       -- the values that were lost, by column
+  reason     text NOT NULL,        -- a stable code
+  message    text NOT NULL,        -- a sentence for a person
+  culprit    text,                 -- the entry that caused it
+  noticed    timestamptz NOT NULL,
+  reinstated timestamptz           -- if it was revived since
+);
+CREATE VIEW public.treaty_rollbacks AS SELECT * FROM treaty.rollbacks;
+
+-- Whether the session is the sidecar's: asked only where treaty.applying is on, which any role could set.
+CREATE FUNCTION treaty.is_sidecar() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM treaty.state s WHERE s.role = session_user)
+$$;
+
+-- Capture, by statement; the argument is the table's name in the schema.
+CREATE FUNCTION treaty.capture_new() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  INSERT INTO treaty.queue (table_name, row_id, view)
+  SELECT TG_ARGV[0], n.id, (SELECT s.view FROM treaty.state s) FROM new_rows n;
+  RETURN NULL;
+END $$;
+
+CREATE FUNCTION treaty.capture_old() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  INSERT INTO treaty.queue (table_name, row_id, view)
+  SELECT TG_ARGV[0], o.id, (SELECT s.view FROM treaty.state s) FROM old_rows o;
+  RETURN NULL;
+END $$;
+
+-- TRUNCATE shows no rows to any trigger: it becomes the deletion of each.
+CREATE FUNCTION treaty.capture_truncate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  EXECUTE format('INSERT INTO treaty.queue (table_name, row_id, view) SELECT %L, t.id, (SELECT s.view FROM treaty.state s) FROM %I.%I t',
+    TG_ARGV[0], TG_TABLE_SCHEMA, TG_TABLE_NAME);
+  RETURN NULL;
+END $$;
+
+-- Fires only if a statement names the author, and says so to the trigger after it, in the row itself.
+CREATE FUNCTION treaty.name_author() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
+  NEW.treaty_status := 'named';
+  RETURN NEW;
+END $$;
+
+CREATE TABLE "public"."admins" (
+  "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
+  "who" text COLLATE "C" NOT NULL CONSTRAINT "who must be an IDENTITY" CHECK ("who" ~ '^id1[a-z2-7]{60}$'),
+  "treaty_status" text NOT NULL DEFAULT 'pending',
+  "treaty_author" text,
+  CONSTRAINT "admins_who_key" UNIQUE ("who")
+);
+
+CREATE FUNCTION treaty."update_admins"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
+  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'admins: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."who" IS DISTINCT FROM OLD."who" THEN
+    RAISE EXCEPTION USING MESSAGE = 'admins.who never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  NEW.treaty_status := 'pending';
+  RETURN NEW;
+END $treaty$;
+CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."admins" FOR EACH ROW
+WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."admins" FOR EACH ROW EXECUTE FUNCTION treaty."update_admins"();
+CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."admins" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('admins');
+CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."admins" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('admins');
+CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."admins" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('admins');
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."admins"
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('admins');
+CREATE FUNCTION treaty."may_insert_admins"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."admins" r1 WHERE r1."id" <> n."id" AND (r1."who" = coalesce(n.treaty_author, s.identity)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'admins: policy admins_appoint refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."admins" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_admins"();
+CREATE FUNCTION treaty."may_delete_admins"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM (SELECT * FROM "public"."admins" UNION ALL SELECT * FROM old_rows) r1 WHERE (r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'admins: policy admins_dismiss refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."admins" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_admins"();
+
+CREATE TABLE "public"."projects" (
+  "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
+  "key" varchar(10) COLLATE "C" NOT NULL,
+  "name" text COLLATE "C" NOT NULL,
+  "archived" boolean NOT NULL DEFAULT FALSE,
+  "created_at" timestamptz NOT NULL DEFAULT now() CONSTRAINT "created_at must be within the years 1 to 9999" CHECK ("created_at" >= '0001-01-01 00:00:00+00' AND "created_at" < '10000-01-01 00:00:00+00'),
+  "treaty_status" text NOT NULL DEFAULT 'pending',
+  "treaty_author" text,
+  CONSTRAINT "projects_key_check" CHECK ((length("key") >= 2)),
+  CONSTRAINT "projects_name_check" CHECK (((length("name") >= 1) AND (length("name") <= 100))),
+  CONSTRAINT "projects_key_key" UNIQUE ("key")
+);
+
+CREATE FUNCTION treaty."update_projects"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
+  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'projects: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  NEW.treaty_status := 'pending';
+  RETURN NEW;
+END $treaty$;
+CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."projects" FOR EACH ROW
+WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."projects" FOR EACH ROW EXECUTE FUNCTION treaty."update_projects"();
+CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."projects" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('projects');
+CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."projects" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('projects');
+CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."projects" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('projects');
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."projects"
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('projects');
+CREATE FUNCTION treaty."may_insert_projects"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."admins" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'projects: policy admins_open refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."projects" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_projects"();
+CREATE FUNCTION treaty."may_update_projects"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."admins" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity)))) IS NOT TRUE AND ROW(o."id", o."key", o."name", o."archived", o."created_at") IS DISTINCT FROM ROW(n."id", n."key", n."name", n."archived", n."created_at") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'projects: policy admins_change refuses this UPDATE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_update AFTER UPDATE ON "public"."projects" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_update_projects"();
+CREATE FUNCTION treaty."may_delete_projects"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."admins" r1 WHERE (r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'projects: policy admins_discard refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."projects" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_projects"();
+
+CREATE TABLE "public"."members" (
+  "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
+  "project_id" uuid NOT NULL,
+  "who" text COLLATE "C" NOT NULL CONSTRAINT "who must be an IDENTITY" CHECK ("who" ~ '^id1[a-z2-7]{60}$'),
+  "role" text COLLATE "C" NOT NULL DEFAULT 'reporter',
+  "treaty_status" text NOT NULL DEFAULT 'pending',
+  "treaty_author" text,
+  CONSTRAINT "members_role_check" CHECK (("role" IN ('maintainer', 'reporter'))),
+  CONSTRAINT "members_project_id_who_key" UNIQUE ("project_id", "who"),
+  CONSTRAINT "members_project_id_fkey" FOREIGN KEY ("project_id") REFERENCES "public"."projects" ("id") ON DELETE CASCADE DEFERRABLE INITIALLY IMMEDIATE
+);
+
+CREATE FUNCTION treaty."update_members"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
+  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'members: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."project_id" IS DISTINCT FROM OLD."project_id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'members.project_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."who" IS DISTINCT FROM OLD."who" THEN
+    RAISE EXCEPTION USING MESSAGE = 'members.who never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."role" IS DISTINCT FROM OLD."role" THEN
+    RAISE EXCEPTION USING MESSAGE = 'members.role never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  NEW.treaty_status := 'pending';
+  RETURN NEW;
+END $treaty$;
+CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."members" FOR EACH ROW
+WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."members" FOR EACH ROW EXECUTE FUNCTION treaty."update_members"();
+CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."members" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('members');
+CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."members" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('members');
+CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."members" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('members');
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."members"
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('members');
+CREATE FUNCTION treaty."may_insert_members"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."admins" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity)))) IS NOT TRUE AND (((n."role" = 'reporter') AND EXISTS (SELECT FROM "public"."members" r1 WHERE r1."id" <> n."id" AND ((r1."project_id" = n."project_id") AND ((r1."who" = coalesce(n.treaty_author, s.identity)) AND (r1."role" = 'maintainer')))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id)) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'members: policies admins_add, maintainers_add refuse this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."members" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_members"();
+CREATE FUNCTION treaty."may_delete_members"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (((o."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) OR EXISTS (SELECT FROM "public"."admins" r1 WHERE (r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END)))) IS NOT TRUE AND (o."project_id" IS NULL OR EXISTS (SELECT FROM "public"."projects" p WHERE p."id" = o."project_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'members: policy admins_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."members" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_members"();
+
+CREATE TABLE "public"."issues" (
+  "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
+  "project_id" uuid NOT NULL,
+  "reporter" text COLLATE "C" NOT NULL CONSTRAINT "reporter must be an IDENTITY" CHECK ("reporter" ~ '^id1[a-z2-7]{60}$'),
+  "assignee" uuid,
+  "parent_id" uuid,
+  "title" text COLLATE "C" NOT NULL,
+  "body" text COLLATE "C" NOT NULL DEFAULT '',
+  "state" text COLLATE "C" NOT NULL DEFAULT 'open',
+  "priority" integer NOT NULL DEFAULT 3,
+  "due" date CONSTRAINT "due must be a day of the years 1 to 9999" CHECK ("due" BETWEEN '0001-01-01' AND '9999-12-31'),
+  "details" jsonb NOT NULL DEFAULT '{}'::jsonb,
+  "created_at" timestamptz NOT NULL DEFAULT now() CONSTRAINT "created_at must be within the years 1 to 9999" CHECK ("created_at" >= '0001-01-01 00:00:00+00' AND "created_at" < '10000-01-01 00:00:00+00'),
+  "treaty_status" text NOT NULL DEFAULT 'pending',
+  "treaty_author" text,
+  CONSTRAINT "issues_title_check" CHECK (((length("title") >= 1) AND (length("title") <= 200))),
+  CONSTRAINT "issues_state_check" CHECK (("state" IN ('open', 'active', 'done', 'rejected'))),
+  CONSTRAINT "issues_priority_check" CHECK ((("priority" >= 1) AND ("priority" <= 5))),
+  CONSTRAINT "issues_project_id_fkey" FOREIGN KEY ("project_id") REFERENCES "public"."projects" ("id") ON DELETE CASCADE DEFERRABLE INITIALLY IMMEDIATE,
+  CONSTRAINT "issues_assignee_fkey" FOREIGN KEY ("assignee") REFERENCES "public"."members" ("id") ON DELETE SET NULL DEFERRABLE INITIALLY IMMEDIATE,
+  CONSTRAINT "issues_parent_id_fkey" FOREIGN KEY ("parent_id") REFERENCES "public"."issues" ("id") DEFERRABLE INITIALLY IMMEDIATE
+);
+
+CREATE FUNCTION treaty."update_issues"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
+  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'issues: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."project_id" IS DISTINCT FROM OLD."project_id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'issues.project_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."reporter" IS DISTINCT FROM OLD."reporter" THEN
+    RAISE EXCEPTION USING MESSAGE = 'issues.reporter never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."created_at" IS DISTINCT FROM OLD."created_at" THEN
+    RAISE EXCEPTION USING MESSAGE = 'issues.created_at never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  NEW.treaty_status := 'pending';
+  RETURN NEW;
+END $treaty$;
+CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."issues" FOR EACH ROW
+WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."issues" FOR EACH ROW EXECUTE FUNCTION treaty."update_issues"();
+CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."issues" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('issues');
+CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."issues" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('issues');
+CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."issues" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('issues');
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."issues"
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('issues');
+CREATE FUNCTION treaty."may_insert_issues"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (((n."reporter" = coalesce(n.treaty_author, s.identity)) AND EXISTS (SELECT FROM "public"."members" r1 WHERE ((r1."project_id" = n."project_id") AND (r1."who" = coalesce(n.treaty_author, s.identity)))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'issues: policy members_report refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."issues" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_issues"();
+CREATE FUNCTION treaty."may_update_issues"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."members" r1 WHERE ((r1."project_id" = o."project_id") AND (r1."who" = coalesce(n.treaty_author, s.identity))))) IS NOT TRUE AND ROW(o."id", o."project_id", o."reporter", o."assignee", o."parent_id", o."title", o."body", o."state", o."priority", o."due", o."details", o."created_at") IS DISTINCT FROM ROW(n."id", n."project_id", n."reporter", n."assignee", n."parent_id", n."title", n."body", n."state", n."priority", n."due", n."details", n."created_at") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'issues: policy members_edit refuses this UPDATE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_update AFTER UPDATE ON "public"."issues" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_update_issues"();
+CREATE FUNCTION treaty."may_delete_issues"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."members" r1 WHERE ((r1."project_id" = o."project_id") AND ((r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) AND (r1."role" = 'maintainer'))))) IS NOT TRUE AND (o."project_id" IS NULL OR EXISTS (SELECT FROM "public"."projects" p WHERE p."id" = o."project_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'issues: policy maintainers_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."issues" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_issues"();
+
+CREATE TABLE "public"."comments" (
+  "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
+  "issue_id" uuid NOT NULL,
+  "writer" text COLLATE "C" NOT NULL CONSTRAINT "writer must be an IDENTITY" CHECK ("writer" ~ '^id1[a-z2-7]{60}$'),
+  "body" text COLLATE "C" NOT NULL,
+  "at" timestamptz NOT NULL DEFAULT now() CONSTRAINT "at must be within the years 1 to 9999" CHECK ("at" >= '0001-01-01 00:00:00+00' AND "at" < '10000-01-01 00:00:00+00'),
+  "treaty_status" text NOT NULL DEFAULT 'pending',
+  "treaty_author" text,
+  CONSTRAINT "comments_body_check" CHECK ((length("body") > 0)),
+  CONSTRAINT "comments_issue_id_fkey" FOREIGN KEY ("issue_id") REFERENCES "public"."issues" ("id") ON DELETE CASCADE DEFERRABLE INITIALLY IMMEDIATE
+);
+
+CREATE FUNCTION treaty."update_comments"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
+  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'comments: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."issue_id" IS DISTINCT FROM OLD."issue_id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'comments.issue_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."writer" IS DISTINCT FROM OLD."writer" THEN
+    RAISE EXCEPTION USING MESSAGE = 'comments.writer never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."at" IS DISTINCT FROM OLD."at" THEN
+    RAISE EXCEPTION USING MESSAGE = 'comments.at never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  NEW.treaty_status := 'pending';
+  RETURN NEW;
+END $treaty$;
+CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."comments" FOR EACH ROW
+WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."comments" FOR EACH ROW EXECUTE FUNCTION treaty."update_comments"();
+CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."comments" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('comments');
+CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."comments" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('comments');
+CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."comments" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('comments');
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."comments"
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('comments');
+CREATE FUNCTION treaty."may_insert_comments"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (((n."writer" = coalesce(n.treaty_author, s.identity)) AND EXISTS (SELECT FROM "public"."issues" r1, "public"."members" r2 WHERE ((r1."id" = n."issue_id") AND ((r2."project_id" = r1."project_id") AND (r2."who" = coalesce(n.treaty_author, s.identity))))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id)) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'issues' AND NOT EXISTS (SELECT FROM "public"."issues" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'comments: policy members_comment refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."comments" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_comments"();
+CREATE FUNCTION treaty."may_update_comments"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE ((o."writer" = coalesce(n.treaty_author, s.identity))) IS NOT TRUE AND ROW(o."id", o."issue_id", o."writer", o."body", o."at") IS DISTINCT FROM ROW(n."id", n."issue_id", n."writer", n."body", n."at")) THEN
+    RAISE EXCEPTION USING MESSAGE = 'comments: policy writers_edit refuses this UPDATE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_update AFTER UPDATE ON "public"."comments" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_update_comments"();
+CREATE FUNCTION treaty."may_delete_comments"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE ((o."writer" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END)) IS NOT TRUE AND (o."issue_id" IS NULL OR EXISTS (SELECT FROM "public"."issues" p WHERE p."id" = o."issue_id"))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'comments: policy writers_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."comments" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_comments"();
+
+CREATE TABLE "public"."labels" (
+  "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
+  "project_id" uuid NOT NULL,
+  "name" varchar(40) COLLATE "C" NOT NULL,
+  "colour" integer,
+  "treaty_status" text NOT NULL DEFAULT 'pending',
+  "treaty_author" text,
+  CONSTRAINT "labels_colour_check" CHECK ((("colour" >= 0) AND ("colour" <= 16777215))),
+  CONSTRAINT "labels_project_id_name_key" UNIQUE ("project_id", "name"),
+  CONSTRAINT "labels_project_id_fkey" FOREIGN KEY ("project_id") REFERENCES "public"."projects" ("id") ON DELETE CASCADE DEFERRABLE INITIALLY IMMEDIATE
+);
+
+CREATE FUNCTION treaty."update_labels"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
+  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'labels: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."project_id" IS DISTINCT FROM OLD."project_id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'labels.project_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."name" IS DISTINCT FROM OLD."name" THEN
+    RAISE EXCEPTION USING MESSAGE = 'labels.name never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  NEW.treaty_status := 'pending';
+  RETURN NEW;
+END $treaty$;
+CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."labels" FOR EACH ROW
+WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."labels" FOR EACH ROW EXECUTE FUNCTION treaty."update_labels"();
+CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."labels" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('labels');
+CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."labels" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('labels');
+CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."labels" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('labels');
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."labels"
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('labels');
+CREATE FUNCTION treaty."may_insert_labels"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."members" r1 WHERE ((r1."project_id" = n."project_id") AND ((r1."who" = coalesce(n.treaty_author, s.identity)) AND (r1."role" = 'maintainer'))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'labels: policy maintainers_define refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."labels" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_labels"();
+CREATE FUNCTION treaty."may_update_labels"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."members" r1 WHERE ((r1."project_id" = o."project_id") AND ((r1."who" = coalesce(n.treaty_author, s.identity)) AND (r1."role" = 'maintainer'))))) IS NOT TRUE AND ROW(o."id", o."project_id", o."name", o."colour") IS DISTINCT FROM ROW(n."id", n."project_id", n."name", n."colour") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'labels: policy maintainers_paint refuses this UPDATE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_update AFTER UPDATE ON "public"."labels" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_update_labels"();
+CREATE FUNCTION treaty."may_delete_labels"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."members" r1 WHERE ((r1."project_id" = o."project_id") AND ((r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) AND (r1."role" = 'maintainer'))))) IS NOT TRUE AND (o."project_id" IS NULL OR EXISTS (SELECT FROM "public"."projects" p WHERE p."id" = o."project_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'labels: policy maintainers_drop refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."labels" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_labels"();
+
+CREATE TABLE "public"."issue_labels" (
+  "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
+  "issue_id" uuid NOT NULL,
+  "label_id" uuid NOT NULL,
+  "treaty_status" text NOT NULL DEFAULT 'pending',
+  "treaty_author" text,
+  CONSTRAINT "issue_labels_once" UNIQUE ("issue_id", "label_id"),
+  CONSTRAINT "issue_labels_issue_id_fkey" FOREIGN KEY ("issue_id") REFERENCES "public"."issues" ("id") ON DELETE CASCADE DEFERRABLE INITIALLY IMMEDIATE,
+  CONSTRAINT "issue_labels_label_id_fkey" FOREIGN KEY ("label_id") REFERENCES "public"."labels" ("id") ON DELETE RESTRICT DEFERRABLE INITIALLY IMMEDIATE
+);
+
+CREATE FUNCTION treaty."update_issue_labels"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
+  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'issue_labels: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."issue_id" IS DISTINCT FROM OLD."issue_id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'issue_labels.issue_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW."label_id" IS DISTINCT FROM OLD."label_id" THEN
+    RAISE EXCEPTION USING MESSAGE = 'issue_labels.label_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  NEW.treaty_status := 'pending';
+  RETURN NEW;
+END $treaty$;
+CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."issue_labels" FOR EACH ROW
+WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."issue_labels" FOR EACH ROW EXECUTE FUNCTION treaty."update_issue_labels"();
+CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."issue_labels" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('issue_labels');
+CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."issue_labels" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('issue_labels');
+CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."issue_labels" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('issue_labels');
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."issue_labels"
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('issue_labels');
+CREATE FUNCTION treaty."may_insert_issue_labels"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."issues" r1, "public"."members" r2 WHERE ((r1."id" = n."issue_id") AND ((r2."project_id" = r1."project_id") AND (r2."who" = coalesce(n.treaty_author, s.identity)))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id)) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'issues' AND NOT EXISTS (SELECT FROM "public"."issues" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'issue_labels: policy members_label refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."issue_labels" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_issue_labels"();
+CREATE FUNCTION treaty."may_delete_issue_labels"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."issues" r1, "public"."members" r2 WHERE ((r1."id" = o."issue_id") AND ((r2."project_id" = r1."project_id") AND (r2."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END))))) IS NOT TRUE AND (o."issue_id" IS NULL OR EXISTS (SELECT FROM "public"."issues" p WHERE p."id" = o."issue_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id)) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'issues' AND NOT EXISTS (SELECT FROM "public"."issues" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'issue_labels: policy members_unlabel refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."issue_labels" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_issue_labels"();
