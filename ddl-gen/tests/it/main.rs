@@ -4,6 +4,7 @@
 
 mod diagnostics;
 mod golden;
+mod oracle;
 mod parse;
 mod postgres;
 mod sqlite;

@@ -2,7 +2,7 @@
 
 mod capture;
 mod policies;
-mod server;
+pub(crate) mod server;
 
 use treaty_ddl::sql;
 

@@ -70,13 +70,13 @@ fn binaries() -> PathBuf {
 }
 
 /// A database of one test.
-pub(super) struct Database {
+pub(crate) struct Database {
     name: String,
 }
 
 impl Database {
     /// Makes an empty database, and the server before it if this is the first.
-    pub(super) fn create() -> Database {
+    pub(crate) fn create() -> Database {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("test{}", COUNT.fetch_add(1, Ordering::Relaxed));
         psql("postgres", "postgres", &format!("CREATE DATABASE {name}")).expect("a fresh server makes databases");
@@ -84,22 +84,22 @@ impl Database {
     }
 
     /// Runs statements; returns what the queries among them print, one line per row.
-    pub(super) fn run(&self, sql: &str) -> String {
+    pub(crate) fn run(&self, sql: &str) -> String {
         self.run_as("postgres", sql)
     }
 
     /// As [`Database::run`], as another role.
-    pub(super) fn run_as(&self, role: &str, sql: &str) -> String {
+    pub(crate) fn run_as(&self, role: &str, sql: &str) -> String {
         psql(&self.name, role, sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
     /// Runs statements that fail; returns the error.
-    pub(super) fn fails(&self, sql: &str) -> String {
+    pub(crate) fn fails(&self, sql: &str) -> String {
         self.fails_as("postgres", sql)
     }
 
     /// As [`Database::fails`], as another role.
-    pub(super) fn fails_as(&self, role: &str, sql: &str) -> String {
+    pub(crate) fn fails_as(&self, role: &str, sql: &str) -> String {
         psql(&self.name, role, sql)
             .map_or_else(|error| error, |printed| panic!("{sql}: does not fail, prints {printed}"))
     }
