@@ -1,5 +1,6 @@
 //! The product end to end: real processes, database files, QUIC on loopback.
 
+mod commands;
 mod two_nodes;
 
 use treaty_tests::Lab;
