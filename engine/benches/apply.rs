@@ -1,0 +1,161 @@
+//! Speed of a replica: importing local rows, judging and keeping a peer's, leading tables to the current version.
+//!
+//! `cargo bench -p treaty-engine --bench apply -- [rows] [rows of a transaction]` prints one line a figure: name, median,
+//! unit, min, max, number of measurements. Rows are of about 280 bytes with a permission to look up and a CHECK; entries
+//! of a peer come as bytes, with signatures to verify.
+
+#![expect(clippy::disallowed_types, reason = "a benchmark reads the clock")]
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a benchmark ends at the first failure")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use treaty_engine::causality::{Past, Version};
+use treaty_engine::codec::Reader;
+use treaty_engine::log::{Entry, LogStore, UnverifiedHeader};
+use treaty_engine::relation::RowId;
+use treaty_engine::replica::{GenesisDraft, LocalOperation, LocalRow, LocalTransaction, LocalWork, Replica};
+use treaty_engine::store::{Durability, Sqlite};
+use treaty_schema::{Command, Comparison, LogicalType, Patch, Value};
+use treaty_testkit::{
+    all, author, col, compare, eq, exists, keypair, number, patch, scalar, table, told_value, with_peers,
+};
+
+/// Rows of one import, and of one measurement.
+const IMPORT_ROWS: usize = 10_000;
+
+/// Entries that a peer sends at once.
+const INGEST_ENTRIES: usize = 100;
+
+/// Rows of one batch for tables.
+const BATCH_ROWS: usize = 500;
+
+#[derive(Default)]
+struct Figures(BTreeMap<&'static str, (&'static str, Vec<f64>)>);
+
+impl Figures {
+    fn add(&mut self, name: &'static str, unit: &'static str, value: f64) {
+        self.0.entry(name).or_insert((unit, Vec::new())).1.push(value);
+    }
+
+    fn print(mut self) {
+        for (name, (unit, values)) in &mut self.0 {
+            values.sort_by(f64::total_cmp);
+            let (median, min, max) = (values[values.len() / 2], values[0], values[values.len() - 1]);
+            println!("{name:<52} {median:>12.0} {unit:<10} {min:>12.0} {max:>12.0} {:>5}", values.len());
+        }
+    }
+}
+
+fn notes() -> Patch {
+    let is_member = || exists(&["members m"], eq(col("m.who"), author()));
+    let members = table("members").required("who", LogicalType::Identity).frozen(&["who"]);
+    let notes = table("notes")
+        .required("owner", LogicalType::Identity)
+        .required("title", LogicalType::Text)
+        .required("body", LogicalType::Text)
+        .required("stars", LogicalType::Integer)
+        .check("stars", compare(Comparison::GreaterOrEqual, col("stars"), number("0")))
+        .frozen(&["owner"])
+        .policy(Command::Insert, exists(&["members m"], all([eq(col("owner"), author()), eq(col("m.who"), author())])))
+        .policy(Command::Update, scalar(eq(col("owner"), author())));
+    with_peers(patch([members, notes]), is_member())
+}
+
+fn id(number: usize) -> RowId {
+    let mut id = [0; 16];
+    id.copy_from_slice(&treaty_engine::hash::PayloadHash::of(&number.to_le_bytes()).0[..16]);
+    id[6] = id[6] & 0x0f | 0x40;
+    RowId(id)
+}
+
+fn transaction(first: usize, count: usize) -> LocalTransaction {
+    let text = |text: String| Some(told_value(LogicalType::Text, &text));
+    let row = |number: usize| LocalRow {
+        table: 1,
+        cells: vec![
+            Some(id(number).to_value()),
+            Some(Value::Identity(keypair(0).identity())),
+            text(format!("title-{number}")),
+            text("body".repeat(40)),
+            Some(Value::Integer(3)),
+        ],
+    };
+    LocalTransaction { operations: (first..first + count).map(|number| LocalOperation::Insert(row(number))).collect() }
+}
+
+fn open(path: &Path) -> Sqlite {
+    Sqlite::open(path, Durability::Normal).unwrap()
+}
+
+fn main() {
+    let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    let row_count = numbers.first().copied().unwrap_or(100_000);
+    let transaction_rows = numbers.get(1).copied().unwrap_or(100);
+    let directory = tempfile::tempdir().unwrap();
+    let mut figures = Figures::default();
+    let mut author = write(&mut figures, &directory.path().join("author"), row_count, transaction_rows);
+    read(&mut figures, &directory.path().join("peer"), &mut author, row_count);
+    figures.print();
+}
+
+/// Imports all rows, one entry a transaction. Returns the author's replica.
+fn write(figures: &mut Figures, path: &Path, row_count: usize, transaction_rows: usize) -> Replica {
+    let member = LocalRow {
+        table: 0,
+        cells: vec![Some(id(usize::MAX).to_value()), Some(Value::Identity(keypair(0).identity()))],
+    };
+    let draft = GenesisDraft { patch: notes(), rows: vec![member], nonce: [0; 16] };
+    let mut replica = Replica::create(open(path), &keypair(0), draft, 0).unwrap();
+    for first in (0..row_count).step_by(IMPORT_ROWS) {
+        let work: Vec<LocalTransaction> = (first..(first + IMPORT_ROWS).min(row_count))
+            .step_by(transaction_rows)
+            .map(|first| transaction(first, transaction_rows))
+            .collect();
+        let start = Instant::now();
+        for one in work.chunks(1) {
+            let on = replica.frontier();
+            let outcome =
+                replica.import(&keypair(0), LocalWork { on: &on, transactions: one, note: None, time_ms: 0 }).unwrap();
+            assert!(outcome.transactions[0].is_ok(), "{:?}", outcome.transactions[0]);
+        }
+        let rows = work.len() * transaction_rows;
+        figures.add("import, an entry a transaction", "rows/s", rows as f64 / start.elapsed().as_secs_f64());
+    }
+    replica
+}
+
+/// Sends everything to a new replica and leads tables to it.
+fn read(figures: &mut Figures, path: &Path, author: &mut Replica, row_count: usize) {
+    let mut sent = Vec::new();
+    let mut walk = author.index().difference(&author.index().whole(), &Past::EMPTY);
+    while let Some((pos, _)) = walk.next(author.store()).unwrap() {
+        sent.push((author.store().header(pos).unwrap().encode_signed(), author.store().payload(pos).unwrap()));
+    }
+    let receive = |(header, payload): &(Vec<u8>, Vec<u8>)| {
+        let header = UnverifiedHeader::read(&mut Reader::new(header)).unwrap().verify().unwrap();
+        Entry::new(header, payload.clone()).unwrap()
+    };
+    let mut replica = Replica::join(open(path), receive(&sent[0]), author.space()).unwrap();
+    for some in sent[1..].chunks(INGEST_ENTRIES) {
+        let start = Instant::now();
+        let outcome = replica.ingest(some.iter().map(receive).collect()).unwrap();
+        assert_eq!(outcome.admitted.len(), some.len());
+        let rows = row_count * some.len() / (sent.len() - 1);
+        figures.add("verify, judge and keep a peer's entries", "rows/s", rows as f64 / start.elapsed().as_secs_f64());
+    }
+    let (mut shown, mut is_last) = (Version::EMPTY, false);
+    while !is_last {
+        let start = Instant::now();
+        let batch = replica.next_batch(&shown, BATCH_ROWS).unwrap();
+        let rows = batch.changes.len() as f64;
+        figures.add("lead tables to the current version", "rows/s", rows / start.elapsed().as_secs_f64());
+        (shown, is_last) = (batch.to, batch.is_last);
+    }
+    let start = Instant::now();
+    assert_eq!(replica.digest().unwrap(), author.digest().unwrap());
+    figures.add("digest of the state", "rows/s", 2.0 * row_count as f64 / start.elapsed().as_secs_f64());
+    let bytes = std::fs::metadata(path).unwrap().len();
+    figures.add("bytes of the store, a row", "bytes", bytes as f64 / row_count as f64);
+}
