@@ -177,7 +177,7 @@ fn meet(store: &Sqlite, index: &Index, dice: &mut Dice, figures: &mut Figures) {
         for _ in 0..300 {
             let (a, b) = (position(index, dice, last), position(index, dice, last));
             let start = Instant::now();
-            let meet = index.clock(store, a).unwrap().meet(&*index.clock(store, b).unwrap());
+            let meet = index.clock(store, a).unwrap().meet(&index.clock(store, b).unwrap());
             std::hint::black_box(index.frontier(store, &meet).unwrap());
             figures.add(name, "ms", start.elapsed().as_secs_f64() * 1e3);
         }

@@ -70,6 +70,7 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::Refused`] if the entry is not that space's genesis, or not a valid one;
     /// [`ReplicaError::NotEmpty`]; [`ReplicaError::Store`]. Nothing is kept then.
+    #[expect(clippy::needless_pass_by_value, reason = "a replica keeps what founds it")]
     pub fn join(store: Sqlite, genesis: Entry, expected: SpaceId) -> Result<Replica, ReplicaError> {
         genesis::join(store, &genesis, expected)
     }
@@ -179,11 +180,7 @@ impl Replica {
     ///
     /// # Errors
     /// [`ReplicaError::Version`], [`ReplicaError::UnknownTable`], [`ReplicaError::Store`].
-    pub fn rows_by_id(
-        &self,
-        rows: &[(usize, RowId)],
-        at: &Version,
-    ) -> Result<Vec<Option<RowImage>>, ReplicaError> {
+    pub fn rows_by_id(&self, rows: &[(usize, RowId)], at: &Version) -> Result<Vec<Option<RowImage>>, ReplicaError> {
         self.read_rows_by_id(rows, at)
     }
 

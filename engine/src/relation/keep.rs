@@ -26,10 +26,18 @@ pub struct Keeper<'k> {
     pub past: &'k Past,
 }
 
+/// A write being kept: which row, by which operation.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    table: usize,
+    row: RowKey,
+    write: OperationKey,
+}
+
 impl Keeper<'_> {
     /// Keeps one operation of the entry.
     ///
-    /// * `key` - the operation; its entry is kept at that position.
+    /// * `key` - the operation; its entry is kept at that place.
     /// * `act` - the operation.
     ///
     /// # Errors
@@ -37,25 +45,24 @@ impl Keeper<'_> {
     pub fn keep(&self, tx: &impl RelationWriter, key: OperationKey, span: Span, act: &Act) -> Result<(), StoreError> {
         match act {
             Act::Insert { table, id, cells } => {
+                let kept = Kept { table: *table, row: key, write: key };
                 let marks = self.meet_twins(tx, key, *table, *id)?;
                 tx.insert_row(&RowRecord { key, table: *table, id: *id, span, marks })?;
-                self.keep_claims(tx, key, key, *table, &|column| cells[column].as_ref(), None)?;
-                self.keep_references(tx, key, key, *table, cells.iter().enumerate())?;
-                self.keep_guards(tx, key, *table, cells)
+                self.keep_claims(tx, kept, &|column| Some(cells[column].as_ref()))?;
+                self.keep_references(tx, kept, cells.iter().enumerate())?;
+                self.keep_guards(tx, kept, cells)
             }
             Act::Update { table, row, columns, cells } => {
-                let row = row.key(key.pos);
-                tx.mark_row(row, Marks::UPDATED)?;
-                let write = WriteRecord { key, rank: self.rank(), span };
-                let groups = self.layout.of(*table).groups_of(columns);
-                for group in &groups {
-                    tx.insert_write(row, *group, &write)?;
+                let kept = Kept { table: *table, row: row.key(key.pos), write: key };
+                tx.mark_row(kept.row, Marks::UPDATED)?;
+                let rank = Rank { height: self.stamp.height, prefix: self.stamp.id.prefix() };
+                for group in self.layout.of(*table).groups_of(columns) {
+                    tx.insert_write(kept.row, group, &WriteRecord { key, rank, span })?;
                 }
-                let cell = |column: usize| {
-                    columns.iter().position(|written| *written == column).and_then(|index| cells[index].as_ref())
-                };
-                self.keep_claims(tx, row, key, *table, &cell, Some(&groups))?;
-                self.keep_references(tx, row, key, *table, columns.iter().copied().zip(cells))
+                self.keep_claims(tx, kept, &|column| {
+                    columns.iter().position(|written| *written == column).map(|index| cells[index].as_ref())
+                })?;
+                self.keep_references(tx, kept, columns.iter().copied().zip(cells))
             }
             Act::Delete { row, .. } => {
                 let row = row.key(key.pos);
@@ -63,10 +70,6 @@ impl Keeper<'_> {
                 tx.insert_delete(row, key)
             }
         }
-    }
-
-    fn rank(&self) -> Rank {
-        Rank { height: self.stamp.height, prefix: self.stamp.id.prefix() }
     }
 
     /// Marks rows inserted under the id of a new row as its twins, and keeps the derived ids of them all.
@@ -88,49 +91,38 @@ impl Keeper<'_> {
 
     /// Keeps the claims of a write, and marks rows that claim the same key concurrently.
     ///
-    /// * `groups` - the groups written; none if all are.
+    /// * `cell` - of a column, what is written into it; none if it is not written.
     fn keep_claims<'c>(
         &self,
         tx: &impl RelationWriter,
-        row: RowKey,
-        write: OperationKey,
-        table: usize,
-        claim: &dyn Fn(usize) -> Option<&'c Content>,
-        groups: Option<&[usize]>,
+        kept: Kept,
+        cell: &dyn Fn(usize) -> Option<Option<&'c Content>>,
     ) -> Result<(), StoreError> {
+        let Kept { table, row, write } = kept;
         for (unique, group) in self.layout.table(table).uniques.iter().zip(&self.layout.of(table).unique_groups) {
-            let Some(group) = group else { continue };
-            if groups.is_some_and(|written| !written.contains(group)) {
+            // A key with `id` in it is claimed by one row only; the columns of others are written together.
+            if group.is_none() || cell(unique.columns[0]).is_none() {
                 continue;
             }
-            let Some(key) =
-                keys::claim_key(unique.id, Some(write.pos), unique.columns.iter().map(|column| claim(*column)))
-            else {
-                continue;
-            };
-            self.mark_contested(tx, key, row, write)?;
+            let cells = unique.columns.iter().map(|column| cell(*column).flatten());
+            let Some(key) = keys::claim_key(unique.id, Some(write.pos), cells) else { continue };
+            self.mark_contested(tx, key, kept)?;
             tx.insert_claim(key, &ClaimRecord { row, write })?;
         }
         Ok(())
     }
 
-    fn mark_contested(
-        &self,
-        tx: &impl RelationWriter,
-        key: IndexKey,
-        row: RowKey,
-        write: OperationKey,
-    ) -> Result<(), StoreError> {
+    fn mark_contested(&self, tx: &impl RelationWriter, key: IndexKey, kept: Kept) -> Result<(), StoreError> {
         let mut rivals = Vec::new();
         tx.claims(key, &mut |claim| {
-            let is_concurrent = claim.write.pos != write.pos && !self.past.contains(claim.write.pos);
-            if claim.row != row && is_concurrent {
+            let is_concurrent = claim.write.pos != kept.write.pos && !self.past.contains(claim.write.pos);
+            if claim.row != kept.row && is_concurrent {
                 rivals.push(claim.row);
             }
             Ok(ControlFlow::Continue(()))
         })?;
         if !rivals.is_empty() {
-            tx.mark_row(row, Marks::CONTESTED)?;
+            tx.mark_row(kept.row, Marks::CONTESTED)?;
         }
         rivals.into_iter().try_for_each(|rival| tx.mark_row(rival, Marks::CONTESTED))
     }
@@ -138,33 +130,24 @@ impl Keeper<'_> {
     fn keep_references<'c>(
         &self,
         tx: &impl RelationWriter,
-        row: RowKey,
-        write: OperationKey,
-        table: usize,
+        Kept { table, row, write }: Kept,
         cells: impl Iterator<Item = (usize, &'c Option<Content>)>,
     ) -> Result<(), StoreError> {
         for (column, content) in cells {
-            let (Some(foreign_key), Some(Content::Row(target))) =
-                (self.layout.of(table).foreign_key_of[column], content)
-            else {
-                continue;
-            };
-            tx.insert_reference(target.key(write.pos), &ReferenceRecord { row, table, foreign_key, write })?;
+            let foreign_key = self.layout.of(table).foreign_key_of[column];
+            if let (Some(foreign_key), Some(Content::Row(target))) = (foreign_key, content) {
+                let reference = ReferenceRecord { row, table, foreign_key, write };
+                tx.insert_reference(target.key(write.pos), &reference)?;
+            }
         }
         Ok(())
     }
 
-    fn keep_guards(
-        &self,
-        tx: &impl RelationWriter,
-        row: RowKey,
-        table: usize,
-        cells: &[Option<Content>],
-    ) -> Result<(), StoreError> {
-        for lookup in &self.layout.of(table).lookups {
+    fn keep_guards(&self, tx: &impl RelationWriter, kept: Kept, cells: &[Option<Content>]) -> Result<(), StoreError> {
+        for lookup in &self.layout.of(kept.table).lookups {
             let columns = lookup.iter().map(|column| (*column, cells[*column].as_ref()));
-            if let Some(key) = keys::guard_key(table, Some(row.pos), columns) {
-                tx.insert_guard(key, row)?;
+            if let Some(key) = keys::guard_key(kept.table, Some(kept.write.pos), columns) {
+                tx.insert_guard(key, kept.row)?;
             }
         }
         Ok(())

@@ -67,7 +67,7 @@ impl<'d> Desk<'d> {
         for transaction in 0..payload.transaction_count() {
             judge.admit(&source, transaction)?;
         }
-        self.keep(tx, index, entry, &placement, (&payload, &source))?;
+        self.keep((tx, index), entry, &placement, (&payload, &source))?;
         Ok(placement)
     }
 
@@ -77,12 +77,12 @@ impl<'d> Desk<'d> {
     /// [`AdmitError::Store`].
     pub(super) fn keep(
         self,
-        tx: &WriteTx<'_>,
-        index: &Index,
+        (tx, index): (&WriteTx<'_>, &Index),
         entry: &Entry,
         placement: &Placement,
-        (payload, source): (&Payload, &impl Source),
+        judged: (&Payload, &impl Source),
     ) -> Result<(), AdmitError> {
+        let (payload, source) = judged;
         index.write(tx, entry, placement)?;
         let keeper = Keeper { layout: self.layout, stamp: entry.header().stamp(), past: placement.past() };
         for transaction in 0..payload.transaction_count() {

@@ -25,8 +25,11 @@ use crate::relation::{Act, Content, Marks, RelationStore, RowId, RowKey, RowReco
 #[derive(Default)]
 struct Touched {
     /// With what the insert said, if it is of this batch and small enough to hold.
-    rows: BTreeMap<RowKey, (RowRecord, Option<Vec<Option<Content>>>)>,
+    rows: BTreeMap<RowKey, (RowRecord, Option<Inserted>)>,
 }
+
+/// What an insert said, by column.
+type Inserted = Vec<Option<Content>>;
 
 impl Replica {
     pub(super) fn changes(&self, from: &Version, rows_max: usize) -> Result<Batch, ReplicaError> {
@@ -110,15 +113,7 @@ impl Replica {
 
     /// Notes the rows whose id, references or withholding change with what was touched.
     fn touch_neighbours(&self, touched: &mut Touched, ends: &(RowReader<'_>, RowReader<'_>)) -> Result<(), StoreError> {
-        let direct: Vec<RowRecord> = touched.rows.values().map(|(row, _)| *row).collect();
-        for row in direct {
-            if row.marks.has(Marks::CONTESTED) {
-                for end in [&ends.0, &ends.1] {
-                    for rival in end.rivals(&row)? {
-                        touched.rows.entry(rival.key).or_insert((rival, None));
-                    }
-                }
-            }
+        for row in touched.records() {
             if row.marks.has(Marks::TWIN) {
                 for twin in self.store.rows_with_id(row.table, row.id)? {
                     touched.rows.entry(twin.key).or_insert((twin, None));
@@ -127,6 +122,14 @@ impl Replica {
             }
             if row.marks.has(Marks::DELETED) {
                 self.touch_referrers(touched, &row, true)?;
+            }
+        }
+        // After the twins: whoever is withheld names the row that has the key by the id that this one is shown under.
+        for row in touched.records().into_iter().filter(|row| row.marks.has(Marks::CONTESTED)) {
+            for end in [&ends.0, &ends.1] {
+                for rival in end.rivals(&row)? {
+                    touched.rows.entry(rival.key).or_insert((rival, None));
+                }
             }
         }
         Ok(())
@@ -154,6 +157,10 @@ impl Replica {
 }
 
 impl Touched {
+    fn records(&self) -> Vec<RowRecord> {
+        self.rows.values().map(|(row, _)| *row).collect()
+    }
+
     fn add(&mut self, store: &impl RelationStore, key: RowKey) -> Result<(), StoreError> {
         if let std::collections::btree_map::Entry::Vacant(place) = self.rows.entry(key) {
             let row = store.row(key)?;

@@ -9,7 +9,7 @@ use super::admit::{AdmitError, Desk, undecodable};
 use super::error::ReplicaError;
 use super::local::Resolver;
 use super::source::{LocalSource, PayloadSource};
-use super::types::{GenesisDraft, LocalOperation, LocalTransaction};
+use super::types::{GenesisDraft, LocalOperation, LocalRow, LocalTransaction};
 use crate::causality::{Index, Past};
 use crate::cotx::{Judge, Reason, Refusal};
 use crate::hash::SpaceId;
@@ -26,9 +26,9 @@ pub(super) fn create(
     draft: GenesisDraft,
     time_ms: u64,
 ) -> Result<Replica, ReplicaError> {
-    let layout = Layout::new(schema_of(&draft.patch)?);
-    let rows = encode_rows(&store, &layout, &draft)?;
-    let payload = GenesisPayload::encode(draft.nonce, &draft.patch, rows);
+    let GenesisDraft { patch, rows, nonce } = draft;
+    let layout = Layout::new(schema_of(&patch)?);
+    let payload = GenesisPayload::encode(nonce, &patch, encode_rows(&store, &layout, rows)?);
     let entry = Entry::sign(founder, EntryDraft { space: None, parents: Vec::new(), height: 0, time_ms }, payload)?;
     begin(store, &entry)
 }
@@ -73,7 +73,7 @@ fn begin(mut store: Sqlite, entry: &Entry) -> Result<Replica, ReplicaError> {
         judge.admit(&source, transaction).map_err(AdmitError::from)?;
     }
     let desk = Desk { layout: &layout, heads: &heads };
-    desk.keep(&tx, &index, entry, &placement, (&payload.rows, &source))?;
+    desk.keep((&tx, &index), entry, &placement, (&payload.rows, &source))?;
     index.settle(placement);
     tx.commit()?;
     Ok(Replica { store, index, layout, heads, is_stale: false })
@@ -83,15 +83,15 @@ fn schema_of(patch: &Patch) -> Result<Schema, ReplicaError> {
     Schema::empty().apply(patch).map_err(ReplicaError::Schema)
 }
 
-/// Encodes the rows of a draft as one co-transaction.
-fn encode_rows(store: &Sqlite, layout: &Layout, draft: &GenesisDraft) -> Result<PayloadBuilder, AdmitError> {
+/// Encodes rows as one co-transaction.
+fn encode_rows(store: &Sqlite, layout: &Layout, rows: Vec<LocalRow>) -> Result<PayloadBuilder, AdmitError> {
     let mut builder = PayloadBuilder::new();
-    if draft.rows.is_empty() {
+    if rows.is_empty() {
         return Ok(builder);
     }
     let (heads, nothing) = (RefCell::default(), Past::EMPTY);
     let judge = Judge::new(View::new(store, layout, &nothing, 0, &heads), None);
-    let operations = draft.rows.iter().cloned().map(LocalOperation::Insert).collect();
+    let operations = rows.into_iter().map(LocalOperation::Insert).collect();
     let resolver = Resolver { judge: &judge, source: &LocalSource::default(), transaction: 0 };
     let acts = resolver.resolve(&LocalTransaction { operations })?;
     let named =

@@ -208,7 +208,7 @@ impl Writer<'_> {
         let draft = EntryDraft { space: self.index.space(), parents: ids, height, time_ms: self.time_ms };
         let entry = Entry::sign(self.author, draft, payload)?;
         let placement = self.index.place(&**tx, entry.header()).map_err(AdmitError::from)?;
-        self.desk.keep(tx, self.index, &entry, &placement, (&decoded, source))?;
+        self.desk.keep((tx, self.index), &entry, &placement, (&decoded, source))?;
         let pos = placement.pos();
         self.index.settle(placement);
         Ok((pos, *entry.id()))

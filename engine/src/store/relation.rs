@@ -81,7 +81,7 @@ impl RelationStore for Sqlite {
                    ORDER BY height DESC, prefix DESC";
         let height_max = i64::try_from(height_max).unwrap_or(i64::MAX);
         let params = params![row.pos.to_i64(), at(row), number(group)?, height_max];
-        self.walk("reading the updates of a row", sql, params, read_write, visit)
+        self.walk(("reading the updates of a row", sql), params, read_write, visit)
     }
 
     fn claims(&self, key: IndexKey, visit: &mut dyn FnMut(ClaimRecord) -> Walk) -> Result<(), StoreError> {
@@ -90,7 +90,7 @@ impl RelationStore for Sqlite {
             let (of, write) = (read_key(row, 0)?, read_key(row, 2)?);
             Ok(of.and_then(|row| Ok(ClaimRecord { row, write: write? })))
         };
-        self.walk("reading the claims of a key", sql, params![key.0], read, visit)
+        self.walk(("reading the claims of a key", sql), params![key.0], read, visit)
     }
 
     fn references(&self, target: RowKey, visit: &mut dyn FnMut(ReferenceRecord) -> Walk) -> Result<(), StoreError> {
@@ -103,12 +103,12 @@ impl RelationStore for Sqlite {
                 Ok(ReferenceRecord { row, write: write?, table: index(table)?, foreign_key: index(foreign_key)? })
             }))
         };
-        self.walk("reading the references to a row", sql, params![target.pos.to_i64(), at(target)], read, visit)
+        self.walk(("reading the references to a row", sql), params![target.pos.to_i64(), at(target)], read, visit)
     }
 
     fn guards(&self, key: IndexKey, visit: &mut dyn FnMut(RowKey) -> Walk) -> Result<(), StoreError> {
         let sql = "SELECT pos, at FROM row_guard WHERE key = ?1";
-        self.walk("looking for rows that policies read", sql, params![key.0], |row| read_key(row, 0), visit)
+        self.walk(("looking for rows that policies read", sql), params![key.0], |row| read_key(row, 0), visit)
     }
 }
 
@@ -116,8 +116,7 @@ impl Sqlite {
     /// Hands rows to `visit` until it breaks.
     fn walk<T>(
         &self,
-        doing: &'static str,
-        sql: &str,
+        (doing, sql): (&'static str, &str),
         params: impl Params,
         read: impl Fn(&Row<'_>) -> rusqlite::Result<Result<T, StoreError>>,
         visit: &mut dyn FnMut(T) -> Walk,

@@ -224,11 +224,17 @@ fn read(replica: &Replica, at: &Version) -> Shown {
     rows
 }
 
+/// A history that was told, and who heard it.
+struct Told {
+    story: Story,
+    history: History,
+    replica: Replica,
+    lines: Vec<String>,
+    refused: Vec<Entry>,
+}
+
 /// Tells a random history to a replica and the oracles. Every entry is judged by both.
-fn tell(
-    dice: &mut Dice<'_>,
-    count: usize,
-) -> Result<(Story, History, Replica, Vec<String>, Vec<Entry>), TestCaseError> {
+fn tell(dice: &mut Dice<'_>, count: usize) -> Result<Told, TestCaseError> {
     let mut story = Story::begin(&office(), STAFF);
     let (mut replica, mut history) = (replica_of(&story), history_of(&story));
     let (mut teller, mut lines, mut refused) = (Teller::new(), Vec::new(), Vec::new());
@@ -257,7 +263,7 @@ fn tell(
             }
         }
     }
-    Ok((story, history, replica, lines, refused))
+    Ok(Told { story, history, replica, lines, refused })
 }
 
 fn heads(version: &Version) -> Vec<EntryId> {
@@ -274,7 +280,7 @@ proptest! {
         rows_max in 1_usize..9,
     ) {
         let mut dice = Dice(choices.iter());
-        let (story, history, replica, lines, refused) = tell(&mut dice, 28)?;
+        let Told { story, history, replica, lines, refused } = tell(&mut dice, 28)?;
         let everything = replica.frontier();
         compare(&read(&replica, &everything), &history.shown(&heads(&everything)), &lines)?;
 
