@@ -98,7 +98,7 @@ pub struct Newcomer {
 
 enum State {
     Waiting { store: Sqlite, index: Index },
-    Joined(Replica),
+    Joined(Box<Replica>),
 }
 
 impl Newcomer {
@@ -124,7 +124,7 @@ impl Newcomer {
     pub fn into_replica(self) -> Option<Replica> {
         match self.state {
             State::Waiting { .. } => None,
-            State::Joined(replica) => Some(replica),
+            State::Joined(replica) => Some(*replica),
         }
     }
 
@@ -133,7 +133,7 @@ impl Newcomer {
         let memory = Sqlite::in_memory()?;
         let empty = State::Waiting { index: Index::load(&memory)?, store: memory };
         if let State::Waiting { store, .. } = std::mem::replace(&mut self.state, empty) {
-            self.state = State::Joined(Replica::join(store, genesis, self.space)?);
+            self.state = State::Joined(Box::new(Replica::join(store, genesis, self.space)?));
         }
         Ok(())
     }
@@ -169,7 +169,7 @@ impl SyncHost for Newcomer {
             self.join(first)?;
         }
         match &mut self.state {
-            State::Joined(replica) if !entries.is_empty() => SyncHost::ingest(replica, entries),
+            State::Joined(replica) if !entries.is_empty() => SyncHost::ingest(replica.as_mut(), entries),
             _ => Ok(()),
         }
     }

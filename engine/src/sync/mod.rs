@@ -16,4 +16,4 @@ mod view;
 pub use frame::{Bye, ByeCode, Credit, EntryItem, Frame, FrameError, FrameReader, Heads, Hello, PayloadChunk};
 pub use receiving::ReceivedCounts;
 pub use session::{Access, Distance, Role, Session, SessionEvent, bye};
-pub use view::{LogView, View};
+pub use view::{Alone, Fetching, LogView, View};

@@ -11,7 +11,7 @@ use crate::identity::Signable;
 use crate::limits::{CREDIT_BYTES, CREDIT_ENTRIES, WANT_BYTES_WINDOW, WANTS_OPEN_MAX, WANTS_PER_FRAME_MAX};
 use crate::log::{Entry, EntryError, Kind, SignedHeader};
 use crate::sync::frame::{Credit, EntryItem, Frame, PayloadChunk};
-use crate::sync::view::View;
+use crate::sync::view::{Fetching, View};
 
 /// What is received from one peer.
 #[derive(Debug)]
@@ -228,8 +228,13 @@ impl Receiving {
         Ok(())
     }
 
-    /// Asks for the next payloads that the window has room for. What came from elsewhere meanwhile is not asked for.
-    pub(super) fn next_wants(&mut self, view: &dyn View) -> Result<Option<Frame>, StoreError> {
+    /// Asks for the next payloads that the window has room for. What came from elsewhere meanwhile is not asked for; what
+    /// is coming from elsewhere is waited for.
+    pub(super) fn next_wants(
+        &mut self,
+        view: &dyn View,
+        fetching: &mut dyn Fetching,
+    ) -> Result<Option<Frame>, StoreError> {
         let mut ids = Vec::new();
         while ids.len() < WANTS_PER_FRAME_MAX && self.asked.len() < WANTS_OPEN_MAX {
             let index = usize::try_from(self.ask_number - self.front_number).expect("the line is short");
@@ -238,7 +243,9 @@ impl Receiving {
                 let payload_bytes = u64::from(header.payload_bytes);
                 if view.position_of(&slot.id)?.is_some() {
                     slot.body = Body::Superfluous;
-                } else if self.asked.is_empty() || self.asked_bytes + payload_bytes <= WANT_BYTES_WINDOW {
+                } else if (self.asked.is_empty() || self.asked_bytes + payload_bytes <= WANT_BYTES_WINDOW)
+                    && fetching.claim(&slot.id)
+                {
                     self.asked_bytes += payload_bytes;
                     self.asked.push_back(self.ask_number);
                     ids.push(slot.id);

@@ -21,7 +21,7 @@ use crate::log::Entry;
 use crate::sync::frame::{Bye, ByeCode, Frame, FrameReader, Heads};
 use crate::sync::receiving::{ReceivedCounts, Receiving};
 use crate::sync::sending::Sending;
-use crate::sync::view::View;
+use crate::sync::view::{Fetching, View};
 use hearing::Stop;
 
 /// Who opened the connection.
@@ -279,12 +279,19 @@ impl Session {
     /// Returns the next bytes for the peer, about `bytes_max` of them (at most one frame more); none if there is
     /// nothing to say. To be called again after anything else was called, and after the log has grown.
     ///
+    /// * `fetching` - [`Alone`](crate::sync::Alone), or what several sessions share.
+    ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
-    pub fn output(&mut self, bytes_max: usize, view: &dyn View) -> Result<Vec<u8>, StoreError> {
+    pub fn output(
+        &mut self,
+        bytes_max: usize,
+        view: &dyn View,
+        fetching: &mut dyn Fetching,
+    ) -> Result<Vec<u8>, StoreError> {
         let mut bytes = Vec::new();
         while bytes.len() < bytes_max {
-            let Some(frame) = self.next_frame(view)? else { break };
+            let Some(frame) = self.next_frame(view, fetching)? else { break };
             frame.encode_into(&mut bytes);
         }
         Ok(bytes)

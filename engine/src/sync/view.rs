@@ -43,6 +43,22 @@ pub trait View {
     fn next_of(&self, walk: &mut Difference) -> Result<Option<Pos>, StoreError>;
 }
 
+/// Who fetches which payload, where several sessions are offered the same entry.
+pub trait Fetching {
+    /// Says whether this session may ask for the payload of an entry; if so, others may not until it has come.
+    fn claim(&mut self, id: &EntryId) -> bool;
+}
+
+/// A session that is the only one.
+#[derive(Clone, Copy, Debug)]
+pub struct Alone;
+
+impl Fetching for Alone {
+    fn claim(&mut self, _: &EntryId) -> bool {
+        true
+    }
+}
+
 /// A [`View`] of a store and the index over it.
 #[derive(Debug)]
 pub struct LogView<'a, S> {

@@ -12,9 +12,10 @@ mod target;
 use std::collections::{BTreeMap, BTreeSet};
 
 use treaty_engine::causality::Past;
+use treaty_engine::hash::EntryId;
 use treaty_engine::identity::Identity;
 use treaty_engine::log::Entry;
-use treaty_engine::sync::{Access, ByeCode, Role, Session, SessionEvent, View, bye};
+use treaty_engine::sync::{Access, ByeCode, Fetching, Role, Session, SessionEvent, View, bye};
 
 use crate::host::{Standing, SyncHost};
 use crate::limits::{LINKS_MAX, OUTPUT_BYTES, OUTPUT_WINDOW_BYTES};
@@ -33,6 +34,8 @@ pub struct Hub {
     peers: Peers,
     commands: Vec<Command>,
     events: Vec<HubEvent>,
+    /// Payloads that were asked for and have not come, by the connection that was asked.
+    fetched: BTreeMap<EntryId, LinkId>,
     /// What was in the log when it was last judged who may sync.
     judged: Past,
     is_closing: bool,
@@ -63,6 +66,7 @@ impl Hub {
             peers: Peers::default(),
             commands: Vec::new(),
             events: Vec::new(),
+            fetched: BTreeMap::new(),
             judged: Past::EMPTY,
             is_closing: false,
         }
@@ -225,6 +229,9 @@ impl Hub {
                 batch.extend(link.session.take_entries());
             }
         }
+        for entry in &batch {
+            self.fetched.remove(entry.id());
+        }
         if !batch.is_empty() {
             host.ingest(batch)?;
         }
@@ -266,7 +273,8 @@ impl Hub {
         let view = host.view();
         for (id, link) in &mut self.links {
             while link.unwritten_bytes < OUTPUT_WINDOW_BYTES && !link.is_closing {
-                let bytes = link.session.output(OUTPUT_BYTES, &view)?;
+                let mut fetching = FetchingOf { link: *id, fetched: &mut self.fetched };
+                let bytes = link.session.output(OUTPUT_BYTES, &view, &mut fetching)?;
                 if bytes.is_empty() {
                     break;
                 }
@@ -315,6 +323,7 @@ impl Hub {
 
     fn lose(&mut self, id: LinkId, reason: &str, now_ms: u64) {
         let Some(link) = self.links.remove(&id) else { return };
+        self.fetched.retain(|_, fetcher| *fetcher != id);
         if link.session.is_running() {
             self.peers.lose(&link.identity, &link.session, reason);
             self.events.push(HubEvent::Lost {
@@ -340,6 +349,18 @@ impl Link {
         }
         self.is_closing = true;
         commands.push(Command::Close { link: id });
+    }
+}
+
+/// What one connection fetches, among all.
+struct FetchingOf<'a> {
+    link: LinkId,
+    fetched: &'a mut BTreeMap<EntryId, LinkId>,
+}
+
+impl Fetching for FetchingOf<'_> {
+    fn claim(&mut self, id: &EntryId) -> bool {
+        *self.fetched.entry(*id).or_insert(self.link) == self.link
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use treaty_engine::identity::Identity;
 
 use super::{BoxFuture, Handshake, Link, LinkError, LinkReader, LinkWriter, Transport};
@@ -95,29 +96,43 @@ impl Transport for MemoryTransport {
 }
 
 fn end(identity: Identity, address: String, write: mpsc::Sender<Bytes>, read: mpsc::Receiver<Bytes>) -> Link {
-    Link { identity, address, reader: Box::new(MemoryReader(read)), writer: Box::new(MemoryWriter(Some(write))) }
-}
-
-struct MemoryReader(mpsc::Receiver<Bytes>);
-
-impl LinkReader for MemoryReader {
-    fn read(&mut self) -> BoxFuture<'_, io::Result<Option<Bytes>>> {
-        Box::pin(async move { Ok(self.0.recv().await) })
+    let closed = CancellationToken::new();
+    Link {
+        identity,
+        address,
+        reader: Box::new(MemoryReader { read, closed: closed.clone() }),
+        writer: Box::new(MemoryWriter { write: Some(write), closed }),
     }
 }
 
-struct MemoryWriter(Option<mpsc::Sender<Bytes>>);
+struct MemoryReader {
+    read: mpsc::Receiver<Bytes>,
+    /// Whether this end was closed: nothing is read any more then.
+    closed: CancellationToken,
+}
+
+impl LinkReader for MemoryReader {
+    fn read(&mut self) -> BoxFuture<'_, io::Result<Option<Bytes>>> {
+        Box::pin(async move { Ok(self.closed.run_until_cancelled(self.read.recv()).await.flatten()) })
+    }
+}
+
+struct MemoryWriter {
+    write: Option<mpsc::Sender<Bytes>>,
+    closed: CancellationToken,
+}
 
 impl LinkWriter for MemoryWriter {
     fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, io::Result<()>> {
         Box::pin(async move {
             let lost = || io::Error::from(io::ErrorKind::BrokenPipe);
-            self.0.as_ref().ok_or_else(lost)?.send(bytes).await.map_err(|_| lost())
+            self.write.as_ref().ok_or_else(lost)?.send(bytes).await.map_err(|_| lost())
         })
     }
 
     fn finish(&mut self) -> BoxFuture<'_, ()> {
-        self.0 = None;
+        self.write = None;
+        self.closed.cancel();
         Box::pin(async {})
     }
 }

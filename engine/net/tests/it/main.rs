@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
+mod hostile;
+mod hub;
 mod node;
 mod quic;
 mod spaces;

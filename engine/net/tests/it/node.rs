@@ -41,6 +41,13 @@ impl Host {
         Host { store, index, keypair, space, strangers: BTreeSet::new() }
     }
 
+    /// The log of the space that seed 1 founds, for any node.
+    pub(crate) fn founding(keypair: Arc<Keypair>) -> Host {
+        let mut host = Host::new(keypair, SpaceId(*genesis().id()));
+        host.ingest(vec![genesis()]).unwrap();
+        host
+    }
+
     /// Writes entries on top of each other.
     pub(crate) fn write(&mut self, count: usize, payload_bytes: usize) {
         for _ in 0..count {
@@ -100,6 +107,8 @@ enum Order {
     Peer(PeerEvent),
     Do(Work),
     Stop,
+    /// Stop without a word, as if the power failed.
+    Cut,
 }
 
 impl From<PeerEvent> for Order {
@@ -112,7 +121,7 @@ impl Message for Order {
     fn held_bytes(&self) -> usize {
         match self {
             Order::Peer(event) => event.held_bytes(),
-            Order::Do(_) | Order::Stop => 0,
+            Order::Do(_) | Order::Stop | Order::Cut => 0,
         }
     }
 }
@@ -123,8 +132,8 @@ pub(crate) struct Node {
     pub(crate) address: String,
     orders: mpsc::Sender<Order>,
     events: mpsc::UnboundedReceiver<HubEvent>,
-    thread: Option<JoinHandle<()>>,
-    stopped: tokio::sync::oneshot::Receiver<()>,
+    thread: JoinHandle<()>,
+    stopped: tokio::sync::oneshot::Receiver<Host>,
 }
 
 /// The key pair that a seed makes.
@@ -156,9 +165,7 @@ impl Net {
 impl Node {
     /// Starts the founder of the space.
     pub(crate) fn founder(net: &Net, targets: Vec<Target>) -> Node {
-        let mut host = Host::new(keypair(1), SpaceId(*genesis().id()));
-        host.ingest(vec![genesis()]).unwrap();
-        Node::start(net, host, targets)
+        Node::start(net, Host::founding(keypair(1)), targets)
     }
 
     /// Starts a node that knows only the name of the space.
@@ -179,13 +186,17 @@ impl Node {
             let mut hub = Hub::new(identity);
             while let Some(batch) = inbox.next_batch() {
                 let mut events = vec![];
-                let mut is_stopping = false;
+                let (mut is_stopping, mut is_cut) = (false, false);
                 for order in batch {
                     match order {
                         Order::Peer(event) => events.push(event),
                         Order::Do(work) => work(&mut host, &hub),
                         Order::Stop => is_stopping = true,
+                        Order::Cut => is_cut = true,
                     }
+                }
+                if is_cut {
+                    break;
                 }
                 let now_ms = u64::try_from(began.elapsed().as_millis()).unwrap();
                 driver.execute(hub.handle(&mut host, events, now_ms).unwrap());
@@ -199,9 +210,9 @@ impl Node {
             }
             drop(inbox);
             runtime.block_on(driver.stop());
-            let _ = tell_stopped.send(());
+            let _ = tell_stopped.send(host);
         });
-        Node { identity, address, orders, events, thread: Some(thread), stopped }
+        Node { identity, address, orders, events, thread, stopped }
     }
 
     pub(crate) fn target(&self) -> Target {
@@ -247,10 +258,20 @@ impl Node {
     }
 
     /// Ends the node and waits until its sockets are closed.
-    pub(crate) async fn stop(mut self) {
-        let _ = self.orders.send(Order::Stop).await;
-        (&mut self.stopped).await.unwrap();
-        self.thread.take().unwrap().join().unwrap();
+    pub(crate) async fn stop(self) {
+        self.end(Order::Stop).await;
+    }
+
+    /// Ends the node without a word, and gives back its log.
+    pub(crate) async fn cut(self) -> Host {
+        self.end(Order::Cut).await
+    }
+
+    async fn end(self, order: Order) -> Host {
+        self.orders.send(order).await.ok().unwrap();
+        let host = self.stopped.await.unwrap();
+        self.thread.join().unwrap();
+        host
     }
 }
 

@@ -89,9 +89,10 @@ async fn cross(net: Net) {
     converge(&[&first, &second, &third]).await;
     for node in [&first, &second, &third] {
         node.work(|host| host.write(50, 100)).await;
+        node.work(|host| host.write(20, 30_000)).await;
     }
     converge(&[&first, &second, &third]).await;
-    assert_eq!(third.entry_count().await, 151);
+    assert_eq!(third.entry_count().await, 211);
     for node in [first, second, third] {
         node.stop().await;
     }

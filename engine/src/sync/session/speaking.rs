@@ -5,10 +5,14 @@ use crate::causality::Past;
 use crate::fault::StoreError;
 use crate::limits::HEADS_PER_FRAME_MAX;
 use crate::sync::frame::{ByeCode, Frame, Heads, Hello};
-use crate::sync::view::View;
+use crate::sync::view::{Fetching, View};
 
 impl Session {
-    pub(super) fn next_frame(&mut self, view: &dyn View) -> Result<Option<Frame>, StoreError> {
+    pub(super) fn next_frame(
+        &mut self,
+        view: &dyn View,
+        fetching: &mut dyn Fetching,
+    ) -> Result<Option<Frame>, StoreError> {
         if let Some(frame) = self.control.pop_front() {
             return Ok(Some(frame));
         }
@@ -16,7 +20,7 @@ impl Session {
             return Ok(None);
         }
         if self.receives() {
-            if let Some(frame) = self.receiving.next_wants(view)? {
+            if let Some(frame) = self.receiving.next_wants(view, fetching)? {
                 return Ok(Some(frame));
             }
             if let Some(frame) = self.receiving.next_credit() {

@@ -8,7 +8,7 @@ use treaty_engine::fault::StoreError;
 use treaty_engine::hash::EntryId;
 use treaty_engine::log::SignedHeader;
 use treaty_engine::store::Sqlite;
-use treaty_engine::sync::{Access, LogView, SessionEvent, View};
+use treaty_engine::sync::{Access, Alone, LogView, SessionEvent, View};
 
 use super::world::{Chance, Node, Pair};
 
@@ -209,7 +209,7 @@ fn a_locator_that_misleads_is_made_up_for() {
         let mut left_to_write = live_count;
         let mut quiet_count = 0;
         while quiet_count < 3 {
-            let bytes = pair.sessions[0].output(1 << 20, &Misled(nodes[0].view())).unwrap();
+            let bytes = pair.sessions[0].output(1 << 20, &Misled(nodes[0].view()), &mut Alone).unwrap();
             pair.wires[0].extend(&bytes);
             let mut moved = !bytes.is_empty();
             let heard: Vec<u8> = pair.wires[1].drain(..).collect();

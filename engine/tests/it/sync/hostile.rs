@@ -6,7 +6,8 @@ use treaty_engine::identity::{Keypair, Signature, Unverified};
 use treaty_engine::limits::{CREDIT_ENTRIES, FRAME_BYTES_MAX, STALL_MS, UNKNOWN_PARENT_COUNT_MAX};
 use treaty_engine::log::{Entry, EntryDraft, Header};
 use treaty_engine::sync::{
-    Access, ByeCode, Credit, EntryItem, Frame, FrameReader, Heads, Hello, PayloadChunk, Role, Session, SessionEvent,
+    Access, Alone, ByeCode, Credit, EntryItem, Frame, FrameReader, Heads, Hello, PayloadChunk, Role, Session,
+    SessionEvent,
 };
 
 use super::world::Node;
@@ -44,7 +45,7 @@ impl Victim {
 
     /// What it says.
     fn frames(&mut self) -> Vec<Frame> {
-        let bytes = self.session.output(usize::MAX, &self.node.view()).unwrap();
+        let bytes = self.session.output(usize::MAX, &self.node.view(), &mut Alone).unwrap();
         self.heard.push(&bytes);
         std::iter::from_fn(|| self.heard.next_frame().unwrap()).collect()
     }

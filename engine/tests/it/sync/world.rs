@@ -8,7 +8,7 @@ use treaty_engine::identity::Keypair;
 use treaty_engine::limits::PARENTS_MAX;
 use treaty_engine::log::{Entry, EntryDraft, LogStore, refuse};
 use treaty_engine::store::Sqlite;
-use treaty_engine::sync::{Access, Bye, LogView, Role, Session, SessionEvent};
+use treaty_engine::sync::{Access, Alone, Bye, LogView, Role, Session, SessionEvent};
 
 /// Numbers that look random and are the same for one seed.
 pub(super) struct Chance(u64);
@@ -171,7 +171,7 @@ impl Pair {
 
     /// Lets `side` write about `bytes_max` bytes.
     pub(super) fn write(&mut self, nodes: &[Node; 2], side: usize, bytes_max: usize) -> bool {
-        let bytes = self.sessions[side].output(bytes_max, &nodes[side].view()).unwrap();
+        let bytes = self.sessions[side].output(bytes_max, &nodes[side].view(), &mut Alone).unwrap();
         self.written_bytes[side] += bytes.len();
         self.wires[side].extend(&bytes);
         !bytes.is_empty()

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{Endpoint, IdleTimeout, Incoming, TransportConfig, VarInt};
 use tokio::time::timeout;
+use tracing::debug;
 use treaty_engine::identity::{Identity, Keypair};
 
 use super::{BoxFuture, Handshake, Link, LinkError, LinkReader, LinkWriter, Transport};
@@ -131,6 +132,8 @@ fn transport_config() -> TransportConfig {
     config.max_concurrent_bidi_streams(VarInt::from_u32(1));
     config.max_concurrent_uni_streams(VarInt::from_u32(0));
     config.datagram_receive_buffer_size(None);
+    // Searching for larger packets costs more bytes than a reconciliation with nothing new.
+    config.mtu_discovery_config(None);
     config.stream_receive_window(VarInt::from_u32(RECEIVE_WINDOW_BYTES));
     config.receive_window(VarInt::from_u32(RECEIVE_WINDOW_BYTES));
     config.send_window(SEND_WINDOW_BYTES);
@@ -258,6 +261,8 @@ impl LinkWriter for QuicWriter {
             if self.send.finish().is_ok() {
                 let _ = timeout(Duration::from_millis(CLOSE_MS), self.send.stopped()).await;
             }
+            let stats = self.connection.stats();
+            debug!(sent_bytes = stats.udp_tx.bytes, received_bytes = stats.udp_rx.bytes, "closing a QUIC connection");
             self.connection.close(NO_REASON, b"");
         })
     }
