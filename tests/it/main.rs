@@ -1,4 +1,8 @@
 //! The workspace's own tests: what the repository keeps (`tidy`), and the product end to end.
 
-mod e2e;
+mod applications;
+mod commands;
+mod crash;
+mod offline;
+mod quick_start;
 mod tidy;

@@ -1,10 +1,144 @@
 //! The harness of the end-to-end tests: real processes, real files, real QUIC on loopback.
 //!
-//! A [`Lab`] is a temporary directory; a [`Node`] in it is a database file and the product's own program run beside
-//! it. Waiting is for a condition, with a generous limit; nothing here depends on how long anything takes.
+//! A [`Node`] is a folder with an application's database and a data directory; [`Node::run`] runs one command of the
+//! `treaty` binary beside it, [`Node::up`] starts the sidecar as a process of its own ([`Sidecar`]) which ends, at the
+//! latest, when it is dropped. Waiting is always for a fact ([`wait_until`]), never for a time.
 
-#![expect(clippy::panic, reason = "in a harness of tests, a failure is a panic")]
+mod application;
+mod sidecar;
 
-mod node;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
-pub use node::{Lab, Node, wait_until};
+pub use application::*;
+use serde_json::Value;
+pub use sidecar::*;
+
+/// How long a test waits for a fact before it fails. Generous: the machine may be busy with other tests.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A node: an application's database and the data directory beside it, in a folder of its own.
+pub struct Node {
+    folder: tempfile::TempDir,
+}
+
+impl Default for Node {
+    fn default() -> Node {
+        Node::new()
+    }
+}
+
+impl Node {
+    /// An empty folder: no identity, no database yet.
+    pub fn new() -> Node {
+        Node { folder: tempfile::tempdir().expect("a folder for a node") }
+    }
+
+    /// The application's database file.
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("app.db")
+    }
+
+    /// The data directory of the sidecar: the default one.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("app.db.treaty")
+    }
+
+    /// The folder that holds both.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The database as the command line names it.
+    pub fn url(&self) -> String {
+        format!("sqlite:{}", self.database().display())
+    }
+
+    /// A command of the binary on this node's data directory, not yet started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(arguments).arg("--data").arg(self.data()).env_remove("TREATY_DATA").env("RUST_BACKTRACE", "1");
+        command
+    }
+
+    /// Runs a command to its end with `--json`, whatever its exit code.
+    pub fn try_run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).arg("--json").output().expect("the binary starts")
+    }
+
+    /// Runs a command with `--json` that must succeed, and returns the object it prints.
+    pub fn run(&self, arguments: &[&str]) -> Value {
+        let output = self.try_run(arguments);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "treaty {arguments:?}: {}\n{text}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_str(text.trim()).unwrap_or_else(|cause| panic!("treaty {arguments:?}: {cause}: {text}"))
+    }
+
+    /// Runs a command with `--json` that must fail with exit code 1, and returns what it says on stderr.
+    pub fn fails(&self, arguments: &[&str]) -> String {
+        let output = self.try_run(arguments);
+        assert_eq!(output.status.code(), Some(1), "treaty {arguments:?} must fail: {output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// This node's identity, made if there is none.
+    pub fn identity(&self) -> String {
+        field(&self.run(&["identity"]), "identity").to_owned()
+    }
+
+    /// Founds a space with `schema` over this node's database.
+    pub fn init(&self, schema: &str) -> Value {
+        let file = self.folder.path().join("schema.sql");
+        std::fs::write(&file, schema).expect("the folder is writable");
+        self.run(&["init", "--schema", &file.display().to_string(), "--database", &self.url()])
+    }
+
+    /// The `status` object.
+    pub fn status(&self) -> Value {
+        self.run(&["status"])
+    }
+
+    /// The state digest, by `verify`, which must find no problem.
+    pub fn verified_digest(&self) -> String {
+        let report = self.run(&["verify"]);
+        assert_eq!(report["ok"], true, "verify: {report}");
+        field(&report, "digest").to_owned()
+    }
+
+    /// Starts the sidecar, listening on a free port of loopback, and waits until it is ready.
+    pub fn up(&self, peers: &[&str]) -> Sidecar {
+        Sidecar::start(self, peers)
+    }
+}
+
+/// The `treaty` binary that was built with these tests.
+pub fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let folder = test.parent().and_then(Path::parent).expect("tests lie in <profile>/deps");
+    let binary = folder.join("treaty");
+    assert!(binary.exists(), "{} is missing: run the tests with --workspace", binary.display());
+    binary
+}
+
+/// A text field of a JSON object, which must be there.
+pub fn field<'v>(object: &'v Value, name: &str) -> &'v str {
+    object[name].as_str().unwrap_or_else(|| panic!("no text field {name} in {object}"))
+}
+
+/// Waits until `fact` holds, at most [`PATIENCE`]; `what` names it in the failure.
+pub fn wait_until(what: &str, mut fact: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !fact() {
+        assert!(start.elapsed() < PATIENCE, "gave up waiting: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Waits until all `nodes` hold the same entries and none has changes waiting.
+pub fn wait_in_step(nodes: &[&Node]) {
+    wait_until("all nodes are in step", || {
+        let states: Vec<Value> = nodes.iter().map(|node| node.status()).collect();
+        states.iter().all(|state| state["waiting"] == 0 && state["frontier"] == states[0]["frontier"])
+    });
+}
