@@ -5,6 +5,8 @@
 //! latest, when it is dropped. Waiting is always for a fact ([`wait_until`]), never for a time.
 
 mod application;
+mod figures;
+mod notes;
 mod sidecar;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +14,8 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 pub use application::*;
+pub use figures::*;
+pub use notes::*;
 use serde_json::Value;
 pub use sidecar::*;
 

@@ -83,6 +83,15 @@ impl Sidecar {
         Some(kibibytes * 1024)
     }
 
+    /// The processor time it has used so far, in seconds (Linux only; `None` elsewhere).
+    pub fn processor_seconds(&self) -> Option<f64> {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+        // The second field is the command in parentheses; user and system time are the 12th and 13th after it.
+        let mut fields = text.rsplit_once(") ")?.1.split(' ').skip(11);
+        let ticks = fields.next()?.parse::<f64>().ok()? + fields.next()?.parse::<f64>().ok()?;
+        Some(ticks / 100.0)
+    }
+
     /// SIGKILL: no chance to tidy up.
     pub fn kill(mut self) {
         self.child.kill().expect("the child is ours");
