@@ -4,7 +4,7 @@
 //! them again in the next round over whatever was left. At the end every row the writer committed is on both nodes, once,
 //! with its last value, and the log holds one insert for each.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use treaty_tests::{Node, wait_until};
@@ -12,13 +12,13 @@ use treaty_tests::{Node, wait_until};
 use crate::offline::{meet, two_editors};
 
 /// How many kills. Fifty is what the product promises to survive in this test; more proves nothing new.
-const ROUNDS: u64 = 50;
+const ROUNDS: i64 = 50;
 
 #[test]
 fn fifty_kills_lose_nothing_and_double_nothing() {
     let (first, second) = two_editors("");
     let is_over = AtomicBool::new(false);
-    let written = AtomicU64::new(0);
+    let written = AtomicI64::new(0);
     std::thread::scope(|scope| {
         scope.spawn(|| write_until(&first, &is_over, &written));
         // The moments are spread by a fixed sequence, so that a failure can be tried again.
@@ -56,7 +56,7 @@ fn fifty_kills_lose_nothing_and_double_nothing() {
 }
 
 /// Inserts item after item, each in one transaction and changed in a second, until told to stop.
-fn write_until(node: &Node, is_over: &AtomicBool, written: &AtomicU64) {
+fn write_until(node: &Node, is_over: &AtomicBool, written: &AtomicI64) {
     let connection = node.connect();
     while !is_over.load(Ordering::SeqCst) {
         let number = written.load(Ordering::SeqCst) + 1;

@@ -90,3 +90,13 @@ fn what_the_schema_forbids_fails_in_the_application_at_once() {
     first.sql_fails("UPDATE members SET role = 'editor'");
     assert_eq!(first.value("SELECT count(*) FROM notes"), "0");
 }
+
+#[test]
+fn a_data_directory_has_one_writer() {
+    let node = Node::new();
+    node.init(NOTES);
+    let sidecar = node.up(&[]);
+    let refusal = node.fails(&["up"]);
+    assert!(refusal.contains("in use by another treaty process"), "{refusal}");
+    sidecar.stop();
+}
