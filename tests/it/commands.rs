@@ -17,7 +17,8 @@ fn is_hex_id(value: &Value) -> bool {
 
 /// Runs the program in a node's folder without naming the node; returns its exit code and what it said on stderr.
 fn bare(node: &Node, arguments: &[&str]) -> (Option<i32>, String) {
-    let output = Command::new(binary()).args(arguments).current_dir(node.folder()).output().expect("the program starts");
+    let output =
+        Command::new(binary()).args(arguments).current_dir(node.folder()).output().expect("the program starts");
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
@@ -116,7 +117,8 @@ fn a_node_that_is_not_named_is_pointed_out() {
 fn a_schema_with_mistakes_founds_nothing() {
     let anna = Node::new();
     let bad = anna.folder().join("bad.sql");
-    std::fs::write(&bad, "CREATE TABLE notes (id UUID PRIMARY KEY, n SERIAL);\nCREATE TABLE x (y TEXT);").expect("writable");
+    std::fs::write(&bad, "CREATE TABLE notes (id UUID PRIMARY KEY, n SERIAL);\nCREATE TABLE x (y TEXT);")
+        .expect("writable");
     let said = anna.fails(&["init", "--schema", &bad.display().to_string(), "--database", &anna.url()]);
     assert!(said.contains("bad.sql:1:") && said.contains("bad.sql:2:"), "{said}");
     assert!(!anna.database().exists());
@@ -144,9 +146,7 @@ fn rows_that_were_there_before_are_adopted_and_uninstall_gives_the_tables_back()
 #[test]
 fn a_database_that_was_changed_past_the_log_does_not_verify() {
     let anna = founded();
-    anna.sql(
-        "INSERT INTO treaty_applying VALUES (1); UPDATE members SET role = 'editor'; DELETE FROM treaty_applying",
-    );
+    anna.sql("INSERT INTO treaty_applying VALUES (1); UPDATE members SET role = 'editor'; DELETE FROM treaty_applying");
     let output = anna.try_run(&["verify"]);
     assert_eq!(output.status.code(), Some(1));
     let verified: Value = serde_json::from_slice(&output.stdout).expect("--json prints JSON");
