@@ -5,10 +5,13 @@
 mod admission;
 mod causality;
 mod entry_format;
+mod failing_replica;
 mod failing_store;
 mod histories;
 mod log;
 mod parking;
+mod payload;
+mod replica;
 mod signature;
 mod store_file;
 mod sync;
