@@ -96,8 +96,14 @@ pub struct Newcomer {
     state: State,
 }
 
+/// A store without genesis.
+struct EmptyLog {
+    store: Sqlite,
+    index: Index,
+}
+
 enum State {
-    Waiting { store: Sqlite, index: Index },
+    Waiting(Box<EmptyLog>),
     Joined(Box<Replica>),
 }
 
@@ -107,14 +113,14 @@ impl Newcomer {
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
     pub fn new(space: SpaceId, store: Sqlite) -> Result<Newcomer, StoreError> {
-        let index = Index::load(&store)?;
-        Ok(Newcomer { space, state: State::Waiting { store, index } })
+        let empty = EmptyLog { index: Index::load(&store)?, store };
+        Ok(Newcomer { space, state: State::Waiting(Box::new(empty)) })
     }
 
     /// Returns the replica, once genesis is here.
     pub fn replica(&mut self) -> Option<&mut Replica> {
         match &mut self.state {
-            State::Waiting { .. } => None,
+            State::Waiting(_) => None,
             State::Joined(replica) => Some(replica),
         }
     }
@@ -123,7 +129,7 @@ impl Newcomer {
     #[must_use]
     pub fn into_replica(self) -> Option<Replica> {
         match self.state {
-            State::Waiting { .. } => None,
+            State::Waiting(_) => None,
             State::Joined(replica) => Some(*replica),
         }
     }
@@ -131,9 +137,9 @@ impl Newcomer {
     fn join(&mut self, genesis: Entry) -> Result<(), ReplicaError> {
         // A store in memory takes the place of the real one until there is a replica around it.
         let memory = Sqlite::in_memory()?;
-        let empty = State::Waiting { index: Index::load(&memory)?, store: memory };
-        if let State::Waiting { store, .. } = std::mem::replace(&mut self.state, empty) {
-            self.state = State::Joined(Box::new(Replica::join(store, genesis, self.space)?));
+        let standin = EmptyLog { index: Index::load(&memory)?, store: memory };
+        if let State::Waiting(empty) = std::mem::replace(&mut self.state, State::Waiting(Box::new(standin))) {
+            self.state = State::Joined(Box::new(Replica::join(empty.store, genesis, self.space)?));
         }
         Ok(())
     }
@@ -148,14 +154,14 @@ impl SyncHost for Newcomer {
 
     fn view(&self) -> impl View + '_ {
         match &self.state {
-            State::Waiting { store, index } => LogView { store, index },
+            State::Waiting(empty) => LogView { store: &empty.store, index: &empty.index },
             State::Joined(replica) => LogView { store: replica.store(), index: replica.index() },
         }
     }
 
     fn standing(&self, peer: &Identity) -> Result<Standing, ReplicaError> {
         match &self.state {
-            State::Waiting { .. } => {
+            State::Waiting(_) => {
                 Ok(Standing::Stranger { text: "this node has not joined the space yet".to_owned() })
             }
             State::Joined(replica) => replica.standing(peer),
@@ -163,7 +169,7 @@ impl SyncHost for Newcomer {
     }
 
     fn ingest(&mut self, mut entries: Vec<Entry>) -> Result<(), ReplicaError> {
-        if let State::Waiting { .. } = self.state {
+        if let State::Waiting(_) = self.state {
             // The session lets nothing in before the genesis of this very space.
             let Some(first) = (!entries.is_empty()).then(|| entries.remove(0)) else { return Ok(()) };
             self.join(first)?;
