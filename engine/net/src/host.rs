@@ -161,9 +161,7 @@ impl SyncHost for Newcomer {
 
     fn standing(&self, peer: &Identity) -> Result<Standing, ReplicaError> {
         match &self.state {
-            State::Waiting(_) => {
-                Ok(Standing::Stranger { text: "this node has not joined the space yet".to_owned() })
-            }
+            State::Waiting(_) => Ok(Standing::Stranger { text: "this node has not joined the space yet".to_owned() }),
             State::Joined(replica) => replica.standing(peer),
         }
     }

@@ -6,5 +6,6 @@ mod hostile;
 mod hub;
 mod node;
 mod quic;
+mod replicas;
 mod spaces;
 mod ticket;
