@@ -11,6 +11,8 @@ mod meddle;
 #[cfg(test)]
 mod node;
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod rebuild;
 #[cfg(test)]
 mod start;

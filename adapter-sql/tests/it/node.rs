@@ -1,5 +1,6 @@
 //! A node for tests: a real database file, a real store, no network. Entries are handed over directly.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use rusqlite::Connection;
@@ -9,9 +10,9 @@ use treaty::sqlite::{Application, Applied, Drained, Existing, Node as Owner, Pla
 use treaty_engine::causality::Past;
 use treaty_engine::identity::Keypair;
 use treaty_engine::log::{Entry, LogStore};
-use treaty_engine::replica::{GenesisDraft, LocalRow, Replica};
+use treaty_engine::replica::{GenesisDraft, LocalRow, Replica, ReplicaError};
 use treaty_engine::store::{Durability, Sqlite};
-use treaty_schema::{Schema, Timestamp};
+use treaty_schema::{Schema, Table, Timestamp};
 
 /// Pause at which tests cut a backlog, in milliseconds.
 pub(crate) const GAP_MS: i64 = 250;
@@ -230,25 +231,47 @@ impl TestNode {
 
     /// Checks that the tables hold exactly what the log says at the version that they show.
     pub(crate) fn check_tables(&mut self) {
-        let shown = self.with(|application, _| application.shown_version()).unwrap();
-        for (index, table) in self.schema.tables().iter().enumerate() {
-            let mut expected = Vec::new();
-            self.replica
-                .rows_at::<treaty_engine::replica::ReplicaError>(index, &shown, &mut |_, row| {
-                    if row.withheld.is_none() {
-                        let cells = row.cells.iter().map(|cell| cell.as_ref().map_or("-".into(), show));
-                        expected.push(cells.collect::<Vec<String>>().join("|"));
-                    }
-                    Ok(())
-                })
-                .unwrap();
-            expected.sort();
-            let columns: Vec<String> = table.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
-            let found = self.ask(&format!("SELECT {} FROM \"{}\"", columns.join(", "), table.name));
-            let mut found: Vec<&str> = found.lines().collect();
-            found.sort_unstable();
-            assert_eq!(found, expected, "table {}", table.name);
+        for (index, table) in self.schema.clone().tables().iter().enumerate() {
+            assert_eq!(self.table_rows(table), self.log_rows(index), "table {}", table.name);
         }
+    }
+
+    /// Checks that rows which differ from the log have a line in the queue.
+    pub(crate) fn check_nothing_missed(&mut self) {
+        for (index, table) in self.schema.clone().tables().iter().enumerate() {
+            let (found, expected) = (self.table_rows(table), self.log_rows(index));
+            for row in found.symmetric_difference(&expected) {
+                let id = row.split('|').nth(table.id_column).unwrap();
+                let line = format!(
+                    "SELECT count(*) > 0 FROM treaty_queue WHERE table_name = '{}' AND row_id = '{id}'",
+                    table.name
+                );
+                assert_eq!(self.ask(&line), "1", "row {row} of {} is not in the queue", table.name);
+            }
+        }
+    }
+
+    /// The rows of a table of the database.
+    fn table_rows(&self, table: &Table) -> BTreeSet<String> {
+        let columns: Vec<String> = table.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
+        let found = self.ask(&format!("SELECT {} FROM \"{}\"", columns.join(", "), table.name));
+        found.lines().map(str::to_owned).collect()
+    }
+
+    /// The rows that the log shows at the version that the tables show.
+    fn log_rows(&mut self, table: usize) -> BTreeSet<String> {
+        let shown = self.with(|application, _| application.shown_version()).unwrap();
+        let mut rows = BTreeSet::new();
+        self.replica
+            .rows_at::<ReplicaError>(table, &shown, &mut |_, row| {
+                if row.withheld.is_none() {
+                    let cells = row.cells.iter().map(|cell| cell.as_ref().map_or("-".into(), show));
+                    rows.insert(cells.collect::<Vec<String>>().join("|"));
+                }
+                Ok(())
+            })
+            .unwrap();
+        rows
     }
 
     /// Checks that the tables hold exactly what the log holds, all of it committed.
