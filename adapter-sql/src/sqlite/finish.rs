@@ -121,8 +121,11 @@ impl Finish<'_> {
     fn mark_taken(&self, touched_again: &BTreeSet<ShownRow>) -> Result<(), SqliteError> {
         let author = self.intake.author.to_string();
         let marks = Marks { status: COMMITTED, author: &author };
-        let all_taken = self.verdicts.iter().all(|verdict| *verdict == Verdict::Taken);
-        if all_taken {
+        // Lines of a row may be taken and the row left to a later drain, if the queue is not taken to its end.
+        let bounds = &self.intake.bounds;
+        let is_range =
+            bounds.seq_last == bounds.seq_seen && self.verdicts.iter().all(|verdict| *verdict == Verdict::Taken);
+        if is_range {
             self.mark_range(marks)?;
         }
         for (draft, verdict) in self.intake.drafts.iter().zip(self.verdicts) {
@@ -132,7 +135,7 @@ impl Finish<'_> {
             for row in draft.rows.iter().filter(|row| !touched_again.contains(&row.key)) {
                 let table = &self.tables[row.key.table];
                 match &row.upkeep {
-                    Upkeep::Status if all_taken => {}
+                    Upkeep::Status if is_range => {}
                     Upkeep::Status => self.set_status(table, &row.stored_id, marks)?,
                     Upkeep::Unchanged(by) => {
                         self.set_status(table, &row.stored_id, Marks { author: &by.to_string(), ..marks })?;
