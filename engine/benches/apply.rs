@@ -1,6 +1,6 @@
 //! Speed of a replica: importing local rows, judging and keeping a peer's, leading tables to the current version.
 //!
-//! `cargo bench -p treaty-engine --bench apply -- [rows] [rows of a transaction]` prints one line a figure: name, median,
+//! `cargo bench -p treaty-engine --bench apply -- [rows] [rows of a transaction] [transactions of an import]` prints one line a figure: name, median,
 //! unit, min, max, number of measurements. Rows are of about 280 bytes with a permission to look up and a CHECK; entries
 //! of a peer come as bytes, with signatures to verify.
 
@@ -93,15 +93,22 @@ fn main() {
     let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let row_count = numbers.first().copied().unwrap_or(100_000);
     let transaction_rows = numbers.get(1).copied().unwrap_or(100);
+    let import_transactions = numbers.get(2).copied().unwrap_or(1);
     let directory = tempfile::tempdir().unwrap();
     let mut figures = Figures::default();
-    let mut author = write(&mut figures, &directory.path().join("author"), row_count, transaction_rows);
+    let mut author =
+        write(&mut figures, &directory.path().join("author"), row_count, (transaction_rows, import_transactions));
     read(&mut figures, &directory.path().join("peer"), &mut author, row_count);
     figures.print();
 }
 
-/// Imports all rows, one entry a transaction. Returns the author's replica.
-fn write(figures: &mut Figures, path: &Path, row_count: usize, transaction_rows: usize) -> Replica {
+/// Imports all rows. Returns the author's replica.
+fn write(
+    figures: &mut Figures,
+    path: &Path,
+    row_count: usize,
+    (transaction_rows, import_transactions): (usize, usize),
+) -> Replica {
     let member = LocalRow {
         table: 0,
         cells: vec![Some(id(usize::MAX).to_value()), Some(Value::Identity(keypair(0).identity()))],
@@ -114,14 +121,14 @@ fn write(figures: &mut Figures, path: &Path, row_count: usize, transaction_rows:
             .map(|first| transaction(first, transaction_rows))
             .collect();
         let start = Instant::now();
-        for one in work.chunks(1) {
+        for some in work.chunks(import_transactions) {
             let on = replica.frontier();
             let outcome =
-                replica.import(&keypair(0), LocalWork { on: &on, transactions: one, note: None, time_ms: 0 }).unwrap();
-            assert!(outcome.transactions[0].is_ok(), "{:?}", outcome.transactions[0]);
+                replica.import(&keypair(0), LocalWork { on: &on, transactions: some, note: None, time_ms: 0 }).unwrap();
+            assert!(outcome.transactions.iter().all(Result::is_ok), "{:?}", outcome.transactions);
         }
         let rows = work.len() * transaction_rows;
-        figures.add("import, an entry a transaction", "rows/s", rows as f64 / start.elapsed().as_secs_f64());
+        figures.add("judge, sign and keep local work", "rows/s", rows as f64 / start.elapsed().as_secs_f64());
     }
     replica
 }
@@ -156,6 +163,7 @@ fn read(figures: &mut Figures, path: &Path, author: &mut Replica, row_count: usi
     let start = Instant::now();
     assert_eq!(replica.digest().unwrap(), author.digest().unwrap());
     figures.add("digest of the state", "rows/s", 2.0 * row_count as f64 / start.elapsed().as_secs_f64());
-    let bytes = std::fs::metadata(path).unwrap().len();
+    let files = ["", "-wal"].map(|end| path.with_file_name(format!("peer{end}")));
+    let bytes: u64 = files.iter().map(|file| std::fs::metadata(file).unwrap().len()).sum();
     figures.add("bytes of the store, a row", "bytes", bytes as f64 / row_count as f64);
 }

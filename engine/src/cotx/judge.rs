@@ -61,6 +61,8 @@ pub struct Judge<'j, S> {
     pub(super) earlier: Effects,
     /// Rows count as there although they were deleted.
     pub(super) ignores_deletes: bool,
+    /// Witnesses found, as long as nothing that may take one away came between.
+    pub(super) known: Known,
 }
 
 /// One co-transaction under judgement.
@@ -70,7 +72,6 @@ pub(super) struct Case<'c, 'j, S> {
     pub(super) transaction: u32,
     /// What it does: all inserts, deletes and writes; claims, references and guards of the operations judged so far.
     pub(super) own: Effects,
-    pub(super) known: Known,
 }
 
 /// A row that an operation addresses.
@@ -86,7 +87,7 @@ impl<'j, S: RelationStore> Judge<'j, S> {
     /// * `view` - its past.
     /// * `author` - who signs it; none for genesis.
     pub fn new(view: View<'j, S>, author: Option<Identity>) -> Judge<'j, S> {
-        Judge { view, author, earlier: Effects::default(), ignores_deletes: false }
+        Judge { view, author, earlier: Effects::default(), ignores_deletes: false, known: Known::default() }
     }
 
     /// The past of the entry.
@@ -115,15 +116,13 @@ impl<'j, S: RelationStore> Judge<'j, S> {
     /// # Errors
     /// [`JudgeError::Refused`] names the first condition that is false, by operation; then nothing of it counts.
     pub fn admit(&mut self, source: &dyn Source, transaction: u32) -> Result<(), JudgeError> {
-        let mut case = Case { judge: self, source, transaction, own: Effects::default(), known: Known::default() };
-        let count = source.operation_count(transaction);
-        for operation in 0..count {
-            case.survey(operation).map_err(|cause| blame(cause, transaction, operation))?;
-        }
-        for operation in 0..count {
-            case.judge(operation).map_err(|cause| blame(cause, transaction, operation))?;
-        }
+        let mut case = Case { judge: self, source, transaction, own: Effects::default() };
+        let judged = case.judge_all();
         let own = case.own;
+        if judged.is_err() || !own.deleted.is_empty() {
+            self.known.borrow_mut().clear();
+        }
+        judged?;
         self.earlier.absorb(own);
         Ok(())
     }
@@ -142,6 +141,17 @@ fn blame(cause: JudgeError, transaction: u32, operation: u32) -> JudgeError {
 impl<'j, S: RelationStore> Case<'_, 'j, S> {
     pub(super) fn layout(&self) -> &'j Layout {
         self.judge.view.layout()
+    }
+
+    fn judge_all(&mut self) -> Result<(), JudgeError> {
+        let (transaction, count) = (self.transaction, self.source.operation_count(self.transaction));
+        for operation in 0..count {
+            self.survey(operation).map_err(|cause| blame(cause, transaction, operation))?;
+        }
+        for operation in 0..count {
+            self.judge(operation).map_err(|cause| blame(cause, transaction, operation))?;
+        }
+        Ok(())
     }
 
     /// Notes what an operation inserts, deletes and writes, before any is judged: their order is free for most rules.

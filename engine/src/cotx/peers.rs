@@ -8,7 +8,7 @@ use treaty_schema::{Command, Subject, is_permitted, visit_alternatives};
 
 use super::effects::Effects;
 use super::judge::{Case, Judge, JudgeError, Source};
-use super::permission::{Known, Witnesses};
+use super::permission::Witnesses;
 use crate::fault::StoreError;
 use crate::identity::Identity;
 use crate::limits::FAREWELL_ALTERNATIVES_MAX;
@@ -63,5 +63,5 @@ pub fn past_witnesses<S: RelationStore>(view: &View<'_, S>, peer: &Identity) -> 
 }
 
 fn case<'c, 'j, S>(judge: &'c Judge<'j, S>) -> Case<'c, 'j, S> {
-    Case { judge, source: &Nothing, transaction: 0, own: Effects::default(), known: Known::default() }
+    Case { judge, source: &Nothing, transaction: 0, own: Effects::default() }
 }

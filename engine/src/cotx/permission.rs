@@ -19,7 +19,7 @@ use crate::fault::StoreError;
 use crate::limits::TABLE_PAGE_ROWS;
 use crate::relation::{Act, Content, IndexKey, RelationStore, RowId, RowKey, Target, guard_key};
 
-/// Witnesses found before in the same co-transaction, by lookup. They stay: own operations only add to them.
+/// Witnesses found before, by lookup. They stay until a co-transaction deletes something: other operations only add.
 pub(super) type Known = RefCell<BTreeMap<IndexKey, FoundRow<Target>>>;
 
 impl<S: RelationStore> Case<'_, '_, S> {
@@ -294,11 +294,11 @@ impl<S: RelationStore> Rows for Witnesses<'_, '_, '_, S> {
             Ok((key, rows)) => (key, rows, None),
             Err(cause) => (None, Vec::new(), Some(Err(cause))),
         };
-        let known = key.and_then(|key| self.case.known.borrow().get(&key).cloned());
+        let known = key.and_then(|key| self.case.judge.known.borrow().get(&key).cloned());
         let read = rows.into_iter().filter_map(move |row| {
             let read = self.read(table, row).transpose()?;
             if let (Some(key), Ok(found)) = (key, &read) {
-                self.case.known.borrow_mut().insert(key, found.clone());
+                self.case.judge.known.borrow_mut().insert(key, found.clone());
             }
             Some(read)
         });

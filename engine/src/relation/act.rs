@@ -113,10 +113,10 @@ impl Act {
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
     /// The schema has no such table.
-    #[error("no table of the schema is named {0:?}")]
+    #[error("it names a table that the schema does not have (object {} of version {})", .0.index, hex(.0))]
     UnknownTable(ObjectId),
     /// The table has no such column.
-    #[error("no column of the table is named {0:?}")]
+    #[error("it names a column that its table does not have (object {} of version {})", .0.index, hex(.0))]
     UnknownColumn(ObjectId),
     /// An insert does not write every column but `id`, each once, in the order of the table.
     #[error("the insert does not write every column of its table, in order")]
@@ -286,6 +286,11 @@ pub fn name(
             NamedOperation::Delete { table: layout.table(*table).id, row: row(target)? }
         }
     })
+}
+
+/// The beginning of the name of an object's version.
+fn hex(object: &ObjectId) -> String {
+    object.version.0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Where no entry is kept: a row of an entry that is not here is in nobody's past.

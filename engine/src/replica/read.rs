@@ -33,8 +33,11 @@ impl Replica {
     /// The past of a version and the greatest height in it.
     pub(super) fn past_and_height(&self, version: &Version) -> Result<(Past, u64), ReplicaError> {
         let past = self.index.past_of(&self.store, version)?;
-        let height = height_of(&self.store, past.tops())?;
-        Ok((past, height))
+        let mut heads = Vec::with_capacity(version.ids().len());
+        for id in version.ids() {
+            heads.extend(self.index.position_of(&self.store, id)?);
+        }
+        Ok((past, height_of(&self.store, &heads)?))
     }
 
     pub(super) fn read_row(&self, table: usize, id: RowId, at: &Version) -> Result<Option<RowImage>, ReplicaError> {

@@ -271,7 +271,7 @@ fn heads(version: &Version) -> Vec<EntryId> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 300, ..ProptestConfig::default() })]
 
     #[test]
     fn any_history_is_judged_read_and_applied_as_the_oracles_say(

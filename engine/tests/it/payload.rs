@@ -101,6 +101,7 @@ fn again(payload: &Payload) -> Vec<u8> {
     builder.finish()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "payloads are made where they are checked")]
 fn check(bytes: Vec<u8>, expected: Result<(), Mistake>) {
     let decoded = Payload::decode(bytes.clone());
     if let Ok(payload) = &decoded {
