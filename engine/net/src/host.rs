@@ -1,5 +1,6 @@
 //! What the hub asks of a replica: to be read, to be fed, and to say who is who.
 
+use tracing::warn;
 use treaty_engine::causality::{Index, Version};
 use treaty_engine::fault::StoreError;
 use treaty_engine::hash::SpaceId;
@@ -76,7 +77,11 @@ impl SyncHost for Replica {
     }
 
     fn ingest(&mut self, entries: Vec<Entry>) -> Result<(), ReplicaError> {
-        Replica::ingest(self, entries).map(|_| ())
+        let outcome = Replica::ingest(self, entries)?;
+        for (entry, refusal) in &outcome.refused {
+            warn!(%entry, %refusal, "entry refused");
+        }
+        Ok(())
     }
 }
 

@@ -23,7 +23,7 @@ use crate::limits::{LINKS_MAX, OUTPUT_BYTES, OUTPUT_WINDOW_BYTES};
 pub use event::{Command, HubEvent, LinkId, PeerEvent, TargetId};
 pub use peers::PeerStatus;
 
-use peers::Peers;
+use peers::{Peers, is_fault};
 use target::Targets;
 
 /// All sessions of one space.
@@ -34,6 +34,7 @@ pub struct Hub {
     peers: Peers,
     commands: Vec<Command>,
     events: Vec<HubEvent>,
+    fault_count: u64,
     /// Payloads that were asked for and have not come, by the connection that was asked.
     fetched: BTreeMap<EntryId, LinkId>,
     /// What was in the log when it was last judged who may sync.
@@ -66,6 +67,7 @@ impl Hub {
             peers: Peers::default(),
             commands: Vec::new(),
             events: Vec::new(),
+            fault_count: 0,
             fetched: BTreeMap::new(),
             judged: Past::EMPTY,
             is_closing: false,
@@ -102,6 +104,12 @@ impl Hub {
     /// Takes what there is to tell since the last call.
     pub fn take_events(&mut self) -> Vec<HubEvent> {
         std::mem::take(&mut self.events)
+    }
+
+    /// Returns how often anybody broke the rules of the protocol, strangers included, since this node started.
+    #[must_use]
+    pub fn fault_count(&self) -> u64 {
+        self.fault_count
     }
 
     /// Tells every peer goodbye and dials nobody any more. Returns what is to be done.
@@ -303,10 +311,12 @@ impl Hub {
                         self.events.push(HubEvent::InStep { identity });
                     }
                     SessionEvent::EntriesRefused(ids) => {
+                        self.fault_count += 1;
                         self.peers.fault(&identity, "sent entries that are refused here");
                         self.events.push(HubEvent::EntriesRefused { identity, ids });
                     }
                     SessionEvent::Closed { bye, is_by_peer } => {
+                        self.fault_count += u64::from(!is_by_peer && is_fault(bye.code));
                         self.peers.close(&identity, &link.session, &bye, is_by_peer);
                         self.events.push(HubEvent::closed(identity, address.clone(), bye, is_by_peer));
                     }

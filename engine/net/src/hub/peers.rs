@@ -124,7 +124,7 @@ impl Peer {
 }
 
 /// Whether a session that we ended so was the peer's fault.
-fn is_fault(code: ByeCode) -> bool {
+pub(super) fn is_fault(code: ByeCode) -> bool {
     match code {
         ByeCode::WrongSpace
         | ByeCode::Version

@@ -18,6 +18,8 @@ pub(super) struct Targets {
 
 struct Dialled {
     target: Target,
+    /// Who answered last, where it was not known before. Another may answer at the same address tomorrow.
+    answered: Option<Identity>,
     /// Attempts since the last that led to a session in step.
     attempt_count: u32,
     state: State,
@@ -47,7 +49,13 @@ impl Targets {
         if is_known || is_self || target.addresses.is_empty() || self.by_id.len() >= TARGETS_MAX {
             return;
         }
-        let dialled = Dialled { target, attempt_count: 0, state: State::Waiting { until_ms: 0 }, last_failure: None };
+        let dialled = Dialled {
+            target,
+            answered: None,
+            attempt_count: 0,
+            state: State::Waiting { until_ms: 0 },
+            last_failure: None,
+        };
         self.by_id.insert(TargetId(self.next_id), dialled);
         self.next_id += 1;
     }
@@ -56,7 +64,8 @@ impl Targets {
     pub(super) fn dial(&mut self, now_ms: u64, connected: &BTreeSet<Identity>, commands: &mut Vec<Command>) {
         for (id, dialled) in &mut self.by_id {
             let is_due = matches!(dialled.state, State::Waiting { until_ms } if until_ms <= now_ms);
-            let is_needless = dialled.target.identity.is_some_and(|peer| peer == self.own || connected.contains(&peer));
+            let peer = dialled.target.identity.or(dialled.answered);
+            let is_needless = peer.is_some_and(|peer| peer == self.own || connected.contains(&peer));
             if is_due && !is_needless {
                 dialled.state = State::Dialling;
                 let (address, expected) = (dialled.address(), dialled.target.identity);
@@ -69,7 +78,7 @@ impl Targets {
     pub(super) fn link(&mut self, id: TargetId, identity: Identity) {
         if let Some(dialled) = self.by_id.get_mut(&id) {
             dialled.state = State::Linked;
-            dialled.target.identity = Some(identity);
+            dialled.answered = Some(identity);
             dialled.last_failure = None;
         }
     }
@@ -116,7 +125,8 @@ impl Dialled {
         let doubled = REDIAL_MS_MIN << self.attempt_count.min(16);
         let delay_ms = doubled.min(REDIAL_MS_MAX);
         // Spread over a quarter, so that many nodes do not return at once.
-        let spread_ms = self.target.identity.map_or(0, |peer| u64::from(peer.key[0]) * delay_ms / 1024);
+        let peer = self.target.identity.or(self.answered);
+        let spread_ms = peer.map_or(0, |peer| u64::from(peer.key[0]) * delay_ms / 1024);
         self.attempt_count = self.attempt_count.saturating_add(1);
         self.state = State::Waiting { until_ms: now_ms + delay_ms - spread_ms };
     }

@@ -155,10 +155,8 @@ fn a_member_that_is_removed_while_away_learns_of_it_and_of_nothing_later() {
     let mut story = Story::begin(&members(), "insert members m0 who=@0; insert members m1 who=@1");
     let mut second = replica_of(&story);
     let mut first = replica_of(&story);
-    let (end, later) = (
-        story.tell("end @0 on genesis: delete m1"),
-        story.tell("later @0 on end: insert notes n1 title=secret"),
-    );
+    let (end, later) =
+        (story.tell("end @0 on genesis: delete m1"), story.tell("later @0 on end: insert notes n1 title=secret"));
     first.ingest(vec![end, later]).unwrap();
     let away = story.tell("away @1 on genesis: insert notes n2 title=away");
     second.ingest(vec![away]).unwrap();
