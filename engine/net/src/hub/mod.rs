@@ -53,6 +53,8 @@ struct Link {
     unwritten_bytes: usize,
     /// Whether the driver has been told to close.
     is_closing: bool,
+    /// Why the connection is no more, if it is no more.
+    lost: Option<String>,
     received_before: u64,
 }
 
@@ -94,6 +96,7 @@ impl Hub {
         self.judge_again(host)?;
         self.write(host)?;
         self.report();
+        self.lose_all(now_ms);
         if !self.is_closing {
             let identities = self.links.values().map(|link| link.identity).collect();
             self.targets.dial(now_ms, &identities, &mut self.commands);
@@ -158,7 +161,11 @@ impl Hub {
                     known.unwritten_bytes = known.unwritten_bytes.saturating_sub(bytes);
                 }
             }
-            PeerEvent::Lost { link, reason } => self.lose(link, &reason, now_ms),
+            PeerEvent::Lost { link, reason } => {
+                if let Some(known) = self.links.get_mut(&link) {
+                    known.lost = Some(reason);
+                }
+            }
             PeerEvent::Unreachable { target, reason } => {
                 if let Some(event) = self.targets.fail(target, reason, now_ms) {
                     self.events.push(event);
@@ -189,6 +196,7 @@ impl Hub {
             session,
             unwritten_bytes: 0,
             is_closing: false,
+            lost: None,
             received_before: 0,
         };
         self.links.insert(id, link);
@@ -208,7 +216,12 @@ impl Hub {
         }
         let is_preferred = (role == Role::Dialler) == (self.identity < *identity);
         for (id, link) in &mut self.links {
-            if *id == new || link.identity != *identity || link.session.is_over() || link.is_closing {
+            if *id == new
+                || link.identity != *identity
+                || link.session.is_over()
+                || link.is_closing
+                || link.lost.is_some()
+            {
                 continue;
             }
             if link.role != role && !is_preferred {
@@ -328,6 +341,15 @@ impl Hub {
                 link.received_before = received;
                 self.events.push(HubEvent::Received { identity, entry_count });
             }
+        }
+    }
+
+    /// Forgets connections that broke, once what they brought last was taken and reported.
+    fn lose_all(&mut self, now_ms: u64) {
+        let lost: Vec<(LinkId, String)> =
+            self.links.iter_mut().filter_map(|(id, link)| Some((*id, link.lost.take()?))).collect();
+        for (id, reason) in lost {
+            self.lose(id, &reason, now_ms);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use treaty_engine::hash::SpaceId;
 use treaty_engine::identity::Identity;
-use treaty_engine::sync::{ByeCode, Frame, FrameReader, Heads, Hello};
+use treaty_engine::sync::{Bye, ByeCode, Frame, FrameReader, Heads, Hello};
 use treaty_net::discovery::Target;
 use treaty_net::hub::{Command, Hub, HubEvent, LinkId, PeerEvent, TargetId};
 
@@ -124,6 +124,21 @@ fn a_peer_that_connects_anew_replaces_its_old_connection() {
     assert_eq!(bye_on(1, &desk.linked(1, peer, None)), None);
     let commands = desk.linked(2, peer, None);
     assert_eq!((bye_on(1, &commands), bye_on(2, &commands)), (Some(ByeCode::Duplicate), None));
+}
+
+#[test]
+fn last_words_are_heard_though_the_connection_is_gone_behind_them() {
+    // Bytes and loss often come in one batch: then the loss once hid the refusal, and the peer was dialled again.
+    let mut desk = Desk::of(1);
+    let peer = keypair(2).identity();
+    desk.linked(1, peer, Some(0));
+    let bye = Frame::Bye(Bye { code: ByeCode::Refused, text: "not a member".to_owned() }).encode();
+    let (link, reason) = (LinkId(1), "closed".to_owned());
+    let batch = [PeerEvent::Received { link, bytes: bye.into() }, PeerEvent::Lost { link, reason }];
+    desk.hub.handle(&mut desk.host, batch, 0).unwrap();
+    let events = desk.hub.take_events();
+    let is_refusal = |event: &HubEvent| matches!(event, HubEvent::Refused { is_by_peer: true, .. });
+    assert!(events.iter().any(is_refusal), "{events:?}");
 }
 
 #[test]

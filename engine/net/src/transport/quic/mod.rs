@@ -15,6 +15,7 @@ use bytes::Bytes;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{Endpoint, IdleTimeout, Incoming, TransportConfig, VarInt};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 use treaty_engine::identity::{Identity, Keypair};
 
@@ -209,12 +210,15 @@ fn link(
 ) -> Result<Link, LinkError> {
     let address = connection.remote_address().to_string();
     match tls::proven_identity(&connection) {
-        Some(identity) => Ok(Link {
-            identity,
-            address,
-            reader: Box::new(QuicReader(receive)),
-            writer: Box::new(QuicWriter { send, connection }),
-        }),
+        Some(identity) => {
+            let is_all_read = CancellationToken::new();
+            Ok(Link {
+                identity,
+                address,
+                reader: Box::new(QuicReader { receive, is_all_read: is_all_read.clone() }),
+                writer: Box::new(QuicWriter { send, connection, is_all_read }),
+            })
+        }
         None => Err(LinkError::Identity { address, expected }),
     }
 }
@@ -238,17 +242,28 @@ impl Drop for OpenHandshake {
     }
 }
 
-struct QuicReader(quinn::RecvStream);
+struct QuicReader {
+    receive: quinn::RecvStream,
+    /// Set once the peer's stream has ended and everything was read.
+    is_all_read: CancellationToken,
+}
 
 impl LinkReader for QuicReader {
     fn read(&mut self) -> BoxFuture<'_, io::Result<Option<Bytes>>> {
-        Box::pin(async move { Ok(self.0.read_chunk(READ_BYTES_MAX, true).await?.map(|chunk| chunk.bytes)) })
+        Box::pin(async move {
+            let chunk = self.receive.read_chunk(READ_BYTES_MAX, true).await?;
+            if chunk.is_none() {
+                self.is_all_read.cancel();
+            }
+            Ok(chunk.map(|chunk| chunk.bytes))
+        })
     }
 }
 
 struct QuicWriter {
     send: quinn::SendStream,
     connection: quinn::Connection,
+    is_all_read: CancellationToken,
 }
 
 impl LinkWriter for QuicWriter {
@@ -256,10 +271,19 @@ impl LinkWriter for QuicWriter {
         Box::pin(async move { Ok(self.send.write_chunk(bytes).await?) })
     }
 
+    /// A peer that learns that the connection is closed drops what it has received and not read yet. So the side that
+    /// ends its stream first waits until the other has read the end, ended its own stream, and closed.
     fn finish(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             if self.send.finish().is_ok() {
-                let _ = timeout(Duration::from_millis(CLOSE_MS), self.send.stopped()).await;
+                let is_taken = async {
+                    let _ = self.send.stopped().await;
+                    tokio::select! {
+                        () = self.is_all_read.cancelled() => {}
+                        _ = self.connection.closed() => {}
+                    }
+                };
+                let _ = timeout(Duration::from_millis(CLOSE_MS), is_taken).await;
             }
             let stats = self.connection.stats();
             debug!(sent_bytes = stats.udp_tx.bytes, received_bytes = stats.udp_rx.bytes, "closing a QUIC connection");
