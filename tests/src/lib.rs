@@ -4,6 +4,8 @@
 //! `treaty` binary beside it, [`Node::up`] starts the sidecar as a process of its own ([`Sidecar`]) which ends, at the
 //! latest, when it is dropped. Waiting is always for a fact ([`wait_until`]), never for a time.
 
+#![expect(clippy::panic, reason = "a harness of tests fails by panicking, and says why")]
+
 mod application;
 mod figures;
 mod notes;
