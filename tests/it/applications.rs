@@ -53,11 +53,8 @@ fn write_and_watch(source: &Node, target: &Node, work: &[&str; 4]) {
     );
     wait_until("the last row is there", || {
         let seen = target.value(&query);
-        let [rows, transactions, last] =
-            seen.split('|').map(|n| n.parse::<u64>().expect("a count")).collect::<Vec<_>>()[..]
-        else {
-            panic!("three columns: {seen}");
-        };
+        let counts: Vec<u64> = seen.split('|').map(|count| count.parse().expect("a count")).collect();
+        let (rows, transactions, last) = (counts[0], counts[1], counts[2]);
         assert_eq!(rows, transactions * size, "{tag}: a transaction was seen in part");
         assert_eq!(transactions, last, "{tag}: a transaction was seen before an earlier one");
         rows.to_string() == **row_count

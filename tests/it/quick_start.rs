@@ -70,7 +70,7 @@ fn a_stranger_is_refused_on_both_sides_until_a_row_admits_it() {
         sidecar.events().iter().any(|event| event.to_string().contains(&identity))
             || sidecar.complaints().contains(&identity)
     });
-    assert_eq!(stranger.database().exists(), false, "a refused join leaves no database behind");
+    assert!(!stranger.database().exists(), "a refused join leaves no database behind");
 
     admit(&member, &stranger);
     wait_until("the membership is in the log", || member.status()["waiting"] == 0);
