@@ -63,8 +63,8 @@ CREATE TABLE treaty_rollbacks (
 );
 
 CREATE TABLE "staff" (
-  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK ("id" GLOB '????????-????-????-????-????????????' AND "id" = lower("id")),
-  "who" TEXT NOT NULL CONSTRAINT "who must be IDENTITY in lower case" CHECK (length("who") = 63 AND "who" GLOB 'id1*' AND "who" = lower("who")),
+  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK (length("id") = 36 AND "id" = lower("id")),
+  "who" TEXT NOT NULL CONSTRAINT "who must be IDENTITY in lower case" CHECK (length("who") = 63 AND "who" = lower("who")),
   "name" TEXT NOT NULL,
   "lead" INTEGER NOT NULL DEFAULT 0 CONSTRAINT "lead must be BOOLEAN, 0 or 1" CHECK ("lead" IN (0, 1)),
   "treaty_status" TEXT NOT NULL DEFAULT 'pending',
@@ -125,7 +125,7 @@ WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
 END;
 
 CREATE TABLE "suppliers" (
-  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK ("id" GLOB '????????-????-????-????-????????????' AND "id" = lower("id")),
+  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK (length("id") = 36 AND "id" = lower("id")),
   "name" TEXT NOT NULL CONSTRAINT "name must be VARCHAR(120)" CHECK (length("name") <= 120),
   "vat" TEXT CONSTRAINT "vat must be VARCHAR(20)" CHECK (length("vat") <= 20),
   "since" TEXT CONSTRAINT "since must be DATE as in 2024-01-31" CHECK ("since" GLOB '[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9]'),
@@ -192,10 +192,10 @@ END;
 
 -- CHECK no_loss of products is left to treaty: SQLite would not evaluate it exactly.
 CREATE TABLE "products" (
-  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK ("id" GLOB '????????-????-????-????-????????????' AND "id" = lower("id")),
+  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK (length("id") = 36 AND "id" = lower("id")),
   "sku" TEXT NOT NULL CONSTRAINT "sku must be VARCHAR(32)" CHECK (length("sku") <= 32),
   "name" TEXT NOT NULL,
-  "supplier_id" TEXT CONSTRAINT "supplier_id must be UUID in lower case" CHECK ("supplier_id" GLOB '????????-????-????-????-????????????' AND "supplier_id" = lower("supplier_id")),
+  "supplier_id" TEXT CONSTRAINT "supplier_id must be UUID in lower case" CHECK (length("supplier_id") = 36 AND "supplier_id" = lower("supplier_id")),
   "cost" TEXT NOT NULL CONSTRAINT "cost must be NUMERIC(12, 4)" CHECK ("cost" GLOB '*[0-9]*' AND "cost" NOT GLOB '*[^-+.0-9eE]*'),
   "price" TEXT NOT NULL CONSTRAINT "price must be NUMERIC(12, 2)" CHECK ("price" GLOB '*[0-9]*' AND "price" NOT GLOB '*[^-+.0-9eE]*'),
   "reduced" TEXT CONSTRAINT "reduced must be NUMERIC(12, 2)" CHECK ("reduced" GLOB '*[0-9]*' AND "reduced" NOT GLOB '*[^-+.0-9eE]*'),
@@ -266,8 +266,8 @@ END;
 
 -- CHECK deliveries_freight_check of deliveries is left to treaty: SQLite would not evaluate it exactly.
 CREATE TABLE "deliveries" (
-  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK ("id" GLOB '????????-????-????-????-????????????' AND "id" = lower("id")),
-  "supplier_id" TEXT NOT NULL CONSTRAINT "supplier_id must be UUID in lower case" CHECK ("supplier_id" GLOB '????????-????-????-????-????????????' AND "supplier_id" = lower("supplier_id")),
+  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK (length("id") = 36 AND "id" = lower("id")),
+  "supplier_id" TEXT NOT NULL CONSTRAINT "supplier_id must be UUID in lower case" CHECK (length("supplier_id") = 36 AND "supplier_id" = lower("supplier_id")),
   "ordered_at" TEXT NOT NULL DEFAULT (rtrim(rtrim(strftime('%Y-%m-%d %H:%M:%f', 'now'), '0'), '.') || '+00') CONSTRAINT "ordered_at must be TIMESTAMPTZ as in 2024-01-31 13:05:00+00" CHECK ("ordered_at" GLOB '[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9]?[0-2][0-9]:[0-5][0-9]*'),
   "arrived_at" TEXT CONSTRAINT "arrived_at must be TIMESTAMPTZ as in 2024-01-31 13:05:00+00" CHECK ("arrived_at" GLOB '[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9]?[0-2][0-9]:[0-5][0-9]*'),
   "slot_from" TEXT NOT NULL CONSTRAINT "slot_from must be TIMESTAMP as in 2024-01-31 13:05:00" CHECK ("slot_from" GLOB '[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9]?[0-2][0-9]:[0-5][0-9]*'),
@@ -321,10 +321,10 @@ WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
 END;
 
 CREATE TABLE "movements" (
-  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK ("id" GLOB '????????-????-????-????-????????????' AND "id" = lower("id")),
-  "product_id" TEXT NOT NULL CONSTRAINT "product_id must be UUID in lower case" CHECK ("product_id" GLOB '????????-????-????-????-????????????' AND "product_id" = lower("product_id")),
-  "delivery_id" TEXT CONSTRAINT "delivery_id must be UUID in lower case" CHECK ("delivery_id" GLOB '????????-????-????-????-????????????' AND "delivery_id" = lower("delivery_id")),
-  "booked_by" TEXT NOT NULL CONSTRAINT "booked_by must be IDENTITY in lower case" CHECK (length("booked_by") = 63 AND "booked_by" GLOB 'id1*' AND "booked_by" = lower("booked_by")),
+  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK (length("id") = 36 AND "id" = lower("id")),
+  "product_id" TEXT NOT NULL CONSTRAINT "product_id must be UUID in lower case" CHECK (length("product_id") = 36 AND "product_id" = lower("product_id")),
+  "delivery_id" TEXT CONSTRAINT "delivery_id must be UUID in lower case" CHECK (length("delivery_id") = 36 AND "delivery_id" = lower("delivery_id")),
+  "booked_by" TEXT NOT NULL CONSTRAINT "booked_by must be IDENTITY in lower case" CHECK (length("booked_by") = 63 AND "booked_by" = lower("booked_by")),
   "quantity" INTEGER NOT NULL CONSTRAINT "quantity must be BIGINT" CHECK (typeof("quantity") = 'integer'),
   "unit_price" TEXT CONSTRAINT "unit_price must be NUMERIC(12, 2)" CHECK ("unit_price" GLOB '*[0-9]*' AND "unit_price" NOT GLOB '*[^-+.0-9eE]*'),
   "at" TEXT NOT NULL DEFAULT (rtrim(rtrim(strftime('%Y-%m-%d %H:%M:%f', 'now'), '0'), '.') || '+00') CONSTRAINT "at must be TIMESTAMPTZ as in 2024-01-31 13:05:00+00" CHECK ("at" GLOB '[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9]?[0-2][0-9]:[0-5][0-9]*'),

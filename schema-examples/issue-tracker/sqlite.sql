@@ -63,8 +63,8 @@ CREATE TABLE treaty_rollbacks (
 );
 
 CREATE TABLE "admins" (
-  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK ("id" GLOB '????????-????-????-????-????????????' AND "id" = lower("id")),
-  "who" TEXT NOT NULL CONSTRAINT "who must be IDENTITY in lower case" CHECK (length("who") = 63 AND "who" GLOB 'id1*' AND "who" = lower("who")),
+  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK (length("id") = 36 AND "id" = lower("id")),
+  "who" TEXT NOT NULL CONSTRAINT "who must be IDENTITY in lower case" CHECK (length("who") = 63 AND "who" = lower("who")),
   "treaty_status" TEXT NOT NULL DEFAULT 'pending',
   "treaty_author" TEXT,
   CONSTRAINT "admins_who_key" UNIQUE ("who")
@@ -115,7 +115,7 @@ WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
 END;
 
 CREATE TABLE "projects" (
-  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK ("id" GLOB '????????-????-????-????-????????????' AND "id" = lower("id")),
+  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK (length("id") = 36 AND "id" = lower("id")),
   "key" TEXT NOT NULL CONSTRAINT "key must be VARCHAR(10)" CHECK (length("key") <= 10),
   "name" TEXT NOT NULL,
   "archived" INTEGER NOT NULL DEFAULT 0 CONSTRAINT "archived must be BOOLEAN, 0 or 1" CHECK ("archived" IN (0, 1)),
@@ -178,9 +178,9 @@ WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
 END;
 
 CREATE TABLE "members" (
-  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK ("id" GLOB '????????-????-????-????-????????????' AND "id" = lower("id")),
-  "project_id" TEXT NOT NULL CONSTRAINT "project_id must be UUID in lower case" CHECK ("project_id" GLOB '????????-????-????-????-????????????' AND "project_id" = lower("project_id")),
-  "who" TEXT NOT NULL CONSTRAINT "who must be IDENTITY in lower case" CHECK (length("who") = 63 AND "who" GLOB 'id1*' AND "who" = lower("who")),
+  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK (length("id") = 36 AND "id" = lower("id")),
+  "project_id" TEXT NOT NULL CONSTRAINT "project_id must be UUID in lower case" CHECK (length("project_id") = 36 AND "project_id" = lower("project_id")),
+  "who" TEXT NOT NULL CONSTRAINT "who must be IDENTITY in lower case" CHECK (length("who") = 63 AND "who" = lower("who")),
   "role" TEXT NOT NULL DEFAULT 'reporter',
   "treaty_status" TEXT NOT NULL DEFAULT 'pending',
   "treaty_author" TEXT,
@@ -236,11 +236,11 @@ WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
 END;
 
 CREATE TABLE "issues" (
-  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK ("id" GLOB '????????-????-????-????-????????????' AND "id" = lower("id")),
-  "project_id" TEXT NOT NULL CONSTRAINT "project_id must be UUID in lower case" CHECK ("project_id" GLOB '????????-????-????-????-????????????' AND "project_id" = lower("project_id")),
-  "reporter" TEXT NOT NULL CONSTRAINT "reporter must be IDENTITY in lower case" CHECK (length("reporter") = 63 AND "reporter" GLOB 'id1*' AND "reporter" = lower("reporter")),
-  "assignee" TEXT CONSTRAINT "assignee must be UUID in lower case" CHECK ("assignee" GLOB '????????-????-????-????-????????????' AND "assignee" = lower("assignee")),
-  "parent_id" TEXT CONSTRAINT "parent_id must be UUID in lower case" CHECK ("parent_id" GLOB '????????-????-????-????-????????????' AND "parent_id" = lower("parent_id")),
+  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK (length("id") = 36 AND "id" = lower("id")),
+  "project_id" TEXT NOT NULL CONSTRAINT "project_id must be UUID in lower case" CHECK (length("project_id") = 36 AND "project_id" = lower("project_id")),
+  "reporter" TEXT NOT NULL CONSTRAINT "reporter must be IDENTITY in lower case" CHECK (length("reporter") = 63 AND "reporter" = lower("reporter")),
+  "assignee" TEXT CONSTRAINT "assignee must be UUID in lower case" CHECK (length("assignee") = 36 AND "assignee" = lower("assignee")),
+  "parent_id" TEXT CONSTRAINT "parent_id must be UUID in lower case" CHECK (length("parent_id") = 36 AND "parent_id" = lower("parent_id")),
   "title" TEXT NOT NULL,
   "body" TEXT NOT NULL DEFAULT '',
   "state" TEXT NOT NULL DEFAULT 'open',
@@ -302,9 +302,9 @@ WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
 END;
 
 CREATE TABLE "comments" (
-  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK ("id" GLOB '????????-????-????-????-????????????' AND "id" = lower("id")),
-  "issue_id" TEXT NOT NULL CONSTRAINT "issue_id must be UUID in lower case" CHECK ("issue_id" GLOB '????????-????-????-????-????????????' AND "issue_id" = lower("issue_id")),
-  "writer" TEXT NOT NULL CONSTRAINT "writer must be IDENTITY in lower case" CHECK (length("writer") = 63 AND "writer" GLOB 'id1*' AND "writer" = lower("writer")),
+  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK (length("id") = 36 AND "id" = lower("id")),
+  "issue_id" TEXT NOT NULL CONSTRAINT "issue_id must be UUID in lower case" CHECK (length("issue_id") = 36 AND "issue_id" = lower("issue_id")),
+  "writer" TEXT NOT NULL CONSTRAINT "writer must be IDENTITY in lower case" CHECK (length("writer") = 63 AND "writer" = lower("writer")),
   "body" TEXT NOT NULL,
   "at" TEXT NOT NULL DEFAULT (rtrim(rtrim(strftime('%Y-%m-%d %H:%M:%f', 'now'), '0'), '.') || '+00') CONSTRAINT "at must be TIMESTAMPTZ as in 2024-01-31 13:05:00+00" CHECK ("at" GLOB '[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9]?[0-2][0-9]:[0-5][0-9]*'),
   "treaty_status" TEXT NOT NULL DEFAULT 'pending',
@@ -357,8 +357,8 @@ WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
 END;
 
 CREATE TABLE "labels" (
-  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK ("id" GLOB '????????-????-????-????-????????????' AND "id" = lower("id")),
-  "project_id" TEXT NOT NULL CONSTRAINT "project_id must be UUID in lower case" CHECK ("project_id" GLOB '????????-????-????-????-????????????' AND "project_id" = lower("project_id")),
+  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK (length("id") = 36 AND "id" = lower("id")),
+  "project_id" TEXT NOT NULL CONSTRAINT "project_id must be UUID in lower case" CHECK (length("project_id") = 36 AND "project_id" = lower("project_id")),
   "name" TEXT NOT NULL CONSTRAINT "name must be VARCHAR(40)" CHECK (length("name") <= 40),
   "colour" INTEGER CONSTRAINT "colour must be INTEGER, 32 bits" CHECK (typeof("colour") IN ('integer', 'null') AND "colour" BETWEEN -2147483648 AND 2147483647),
   "treaty_status" TEXT NOT NULL DEFAULT 'pending',
@@ -421,9 +421,9 @@ WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
 END;
 
 CREATE TABLE "issue_labels" (
-  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK ("id" GLOB '????????-????-????-????-????????????' AND "id" = lower("id")),
-  "issue_id" TEXT NOT NULL CONSTRAINT "issue_id must be UUID in lower case" CHECK ("issue_id" GLOB '????????-????-????-????-????????????' AND "issue_id" = lower("issue_id")),
-  "label_id" TEXT NOT NULL CONSTRAINT "label_id must be UUID in lower case" CHECK ("label_id" GLOB '????????-????-????-????-????????????' AND "label_id" = lower("label_id")),
+  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK (length("id") = 36 AND "id" = lower("id")),
+  "issue_id" TEXT NOT NULL CONSTRAINT "issue_id must be UUID in lower case" CHECK (length("issue_id") = 36 AND "issue_id" = lower("issue_id")),
+  "label_id" TEXT NOT NULL CONSTRAINT "label_id must be UUID in lower case" CHECK (length("label_id") = 36 AND "label_id" = lower("label_id")),
   "treaty_status" TEXT NOT NULL DEFAULT 'pending',
   "treaty_author" TEXT,
   CONSTRAINT "issue_labels_once" UNIQUE ("issue_id", "label_id"),

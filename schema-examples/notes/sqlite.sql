@@ -63,8 +63,8 @@ CREATE TABLE treaty_rollbacks (
 );
 
 CREATE TABLE "members" (
-  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK ("id" GLOB '????????-????-????-????-????????????' AND "id" = lower("id")),
-  "who" TEXT NOT NULL CONSTRAINT "who must be IDENTITY in lower case" CHECK (length("who") = 63 AND "who" GLOB 'id1*' AND "who" = lower("who")),
+  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK (length("id") = 36 AND "id" = lower("id")),
+  "who" TEXT NOT NULL CONSTRAINT "who must be IDENTITY in lower case" CHECK (length("who") = 63 AND "who" = lower("who")),
   "role" TEXT NOT NULL,
   "treaty_status" TEXT NOT NULL DEFAULT 'pending',
   "treaty_author" TEXT,
@@ -118,8 +118,8 @@ WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
 END;
 
 CREATE TABLE "notes" (
-  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK ("id" GLOB '????????-????-????-????-????????????' AND "id" = lower("id")),
-  "owner" TEXT NOT NULL CONSTRAINT "owner must be IDENTITY in lower case" CHECK (length("owner") = 63 AND "owner" GLOB 'id1*' AND "owner" = lower("owner")),
+  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK (length("id") = 36 AND "id" = lower("id")),
+  "owner" TEXT NOT NULL CONSTRAINT "owner must be IDENTITY in lower case" CHECK (length("owner") = 63 AND "owner" = lower("owner")),
   "title" TEXT NOT NULL,
   "body" TEXT NOT NULL DEFAULT '',
   "stars" INTEGER NOT NULL DEFAULT 0 CONSTRAINT "stars must be INTEGER, 32 bits" CHECK (typeof("stars") = 'integer' AND "stars" BETWEEN -2147483648 AND 2147483647),

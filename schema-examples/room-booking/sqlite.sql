@@ -63,8 +63,8 @@ CREATE TABLE treaty_rollbacks (
 );
 
 CREATE TABLE "residents" (
-  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK ("id" GLOB '????????-????-????-????-????????????' AND "id" = lower("id")),
-  "who" TEXT NOT NULL CONSTRAINT "who must be IDENTITY in lower case" CHECK (length("who") = 63 AND "who" GLOB 'id1*' AND "who" = lower("who")),
+  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK (length("id") = 36 AND "id" = lower("id")),
+  "who" TEXT NOT NULL CONSTRAINT "who must be IDENTITY in lower case" CHECK (length("who") = 63 AND "who" = lower("who")),
   "name" TEXT NOT NULL,
   "steward" INTEGER NOT NULL DEFAULT 0 CONSTRAINT "steward must be BOOLEAN, 0 or 1" CHECK ("steward" IN (0, 1)),
   "treaty_status" TEXT NOT NULL DEFAULT 'pending',
@@ -125,7 +125,7 @@ WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
 END;
 
 CREATE TABLE "rooms" (
-  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK ("id" GLOB '????????-????-????-????-????????????' AND "id" = lower("id")),
+  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK (length("id") = 36 AND "id" = lower("id")),
   "name" TEXT NOT NULL,
   "seats" INTEGER NOT NULL CONSTRAINT "seats must be INTEGER, 32 bits" CHECK (typeof("seats") = 'integer' AND "seats" BETWEEN -2147483648 AND 2147483647),
   "floor" INTEGER NOT NULL DEFAULT 0 CONSTRAINT "floor must be INTEGER, 32 bits" CHECK (typeof("floor") = 'integer' AND "floor" BETWEEN -2147483648 AND 2147483647),
@@ -187,11 +187,11 @@ WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
 END;
 
 CREATE TABLE "bookings" (
-  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK ("id" GLOB '????????-????-????-????-????????????' AND "id" = lower("id")),
-  "room_id" TEXT NOT NULL CONSTRAINT "room_id must be UUID in lower case" CHECK ("room_id" GLOB '????????-????-????-????-????????????' AND "room_id" = lower("room_id")),
+  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK (length("id") = 36 AND "id" = lower("id")),
+  "room_id" TEXT NOT NULL CONSTRAINT "room_id must be UUID in lower case" CHECK (length("room_id") = 36 AND "room_id" = lower("room_id")),
   "day" TEXT NOT NULL CONSTRAINT "day must be DATE as in 2024-01-31" CHECK ("day" GLOB '[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9]'),
   "slot" INTEGER NOT NULL CONSTRAINT "slot must be INTEGER, 32 bits" CHECK (typeof("slot") = 'integer' AND "slot" BETWEEN -2147483648 AND 2147483647),
-  "holder" TEXT NOT NULL CONSTRAINT "holder must be IDENTITY in lower case" CHECK (length("holder") = 63 AND "holder" GLOB 'id1*' AND "holder" = lower("holder")),
+  "holder" TEXT NOT NULL CONSTRAINT "holder must be IDENTITY in lower case" CHECK (length("holder") = 63 AND "holder" = lower("holder")),
   "purpose" TEXT NOT NULL DEFAULT '',
   "guests" INTEGER NOT NULL DEFAULT 0 CONSTRAINT "guests must be INTEGER, 32 bits" CHECK (typeof("guests") = 'integer' AND "guests" BETWEEN -2147483648 AND 2147483647),
   "booked_at" TEXT NOT NULL DEFAULT (rtrim(rtrim(strftime('%Y-%m-%d %H:%M:%f', 'now'), '0'), '.') || '+00') CONSTRAINT "booked_at must be TIMESTAMPTZ as in 2024-01-31 13:05:00+00" CHECK ("booked_at" GLOB '[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9]?[0-2][0-9]:[0-5][0-9]*'),
@@ -259,10 +259,10 @@ WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
 END;
 
 CREATE TABLE "keys" (
-  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK ("id" GLOB '????????-????-????-????-????????????' AND "id" = lower("id")),
-  "room_id" TEXT NOT NULL CONSTRAINT "room_id must be UUID in lower case" CHECK ("room_id" GLOB '????????-????-????-????-????????????' AND "room_id" = lower("room_id")),
+  "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK (length("id") = 36 AND "id" = lower("id")),
+  "room_id" TEXT NOT NULL CONSTRAINT "room_id must be UUID in lower case" CHECK (length("room_id") = 36 AND "room_id" = lower("room_id")),
   "number" TEXT NOT NULL CONSTRAINT "number must be VARCHAR(12)" CHECK (length("number") <= 12),
-  "resident_id" TEXT CONSTRAINT "resident_id must be UUID in lower case" CHECK ("resident_id" GLOB '????????-????-????-????-????????????' AND "resident_id" = lower("resident_id")),
+  "resident_id" TEXT CONSTRAINT "resident_id must be UUID in lower case" CHECK (length("resident_id") = 36 AND "resident_id" = lower("resident_id")),
   "treaty_status" TEXT NOT NULL DEFAULT 'pending',
   "treaty_author" TEXT,
   CONSTRAINT "keys_resident_id_key" UNIQUE ("resident_id"),

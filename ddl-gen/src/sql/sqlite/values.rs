@@ -112,10 +112,10 @@ pub(super) fn form(column: &Column) -> Option<(String, String)> {
             (format!("length({name}) <= {chars_max}"), format!("VARCHAR({chars_max})"))
         }
         LogicalType::Bytes => (class("blob"), "BYTEA, a BLOB".to_owned()),
-        LogicalType::Uuid => (
-            format!("{name} GLOB '????????-????-????-????-????????????' AND {name} = lower({name})"),
-            "UUID in lower case".to_owned(),
-        ),
+        // Patterns would catch more, at half as much again for every insert.
+        LogicalType::Uuid => {
+            (format!("length({name}) = 36 AND {name} = lower({name})"), "UUID in lower case".to_owned())
+        }
         LogicalType::Date => {
             (format!("{name} GLOB '[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9]'"), "DATE as in 2024-01-31".to_owned())
         }
@@ -129,10 +129,9 @@ pub(super) fn form(column: &Column) -> Option<(String, String)> {
             "TIMESTAMPTZ as in 2024-01-31 13:05:00+00".to_owned(),
         ),
         LogicalType::Json => (class("text"), "JSONB".to_owned()),
-        LogicalType::Identity => (
-            format!("length({name}) = 63 AND {name} GLOB 'id1*' AND {name} = lower({name})"),
-            "IDENTITY in lower case".to_owned(),
-        ),
+        LogicalType::Identity => {
+            (format!("length({name}) = 63 AND {name} = lower({name})"), "IDENTITY in lower case".to_owned())
+        }
     };
     Some((condition, format!("{} must be {label}", column.name)))
 }
