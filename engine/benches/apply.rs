@@ -70,13 +70,13 @@ fn id(number: usize) -> RowId {
     RowId(id)
 }
 
-fn transaction(first: usize, count: usize) -> LocalTransaction {
+fn transaction(owner: &Value, first: usize, count: usize) -> LocalTransaction {
     let text = |text: String| Some(told_value(LogicalType::Text, &text));
     let row = |number: usize| LocalRow {
         table: 1,
         cells: vec![
             Some(id(number).to_value()),
-            Some(Value::Identity(keypair(0).identity())),
+            Some(owner.clone()),
             text(format!("title-{number}")),
             text("body".repeat(40)),
             Some(Value::Integer(3)),
@@ -109,22 +109,21 @@ fn write(
     row_count: usize,
     (transaction_rows, import_transactions): (usize, usize),
 ) -> Replica {
-    let member = LocalRow {
-        table: 0,
-        cells: vec![Some(id(usize::MAX).to_value()), Some(Value::Identity(keypair(0).identity()))],
-    };
+    let founder = keypair(0);
+    let owner = Value::Identity(founder.identity());
+    let member = LocalRow { table: 0, cells: vec![Some(id(usize::MAX).to_value()), Some(owner.clone())] };
     let draft = GenesisDraft { patch: notes(), rows: vec![member], nonce: [0; 16] };
-    let mut replica = Replica::create(open(path), &keypair(0), draft, 0).unwrap();
+    let mut replica = Replica::create(open(path), &founder, draft, 0).unwrap();
     for first in (0..row_count).step_by(IMPORT_ROWS) {
         let work: Vec<LocalTransaction> = (first..(first + IMPORT_ROWS).min(row_count))
             .step_by(transaction_rows)
-            .map(|first| transaction(first, transaction_rows))
+            .map(|first| transaction(&owner, first, transaction_rows))
             .collect();
         let start = Instant::now();
         for some in work.chunks(import_transactions) {
             let on = replica.frontier();
             let outcome =
-                replica.import(&keypair(0), LocalWork { on: &on, transactions: some, note: None, time_ms: 0 }).unwrap();
+                replica.import(&founder, LocalWork { on: &on, transactions: some, note: None, time_ms: 0 }).unwrap();
             assert!(outcome.transactions.iter().all(Result::is_ok), "{:?}", outcome.transactions);
         }
         let rows = work.len() * transaction_rows;

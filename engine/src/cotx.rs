@@ -1,6 +1,6 @@
 //! Whether a co-transaction stands. Admission for now: judged in its own past, for ever. Verdicts are to come.
 //!
-//! Spec: docs/design/semantics.md sections 3 and 4; docs/spec/admission.md.
+//! Spec: docs/spec/admission.md.
 
 mod effects;
 mod judge;

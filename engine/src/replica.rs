@@ -234,7 +234,7 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::Store`].
     pub fn digest(&self) -> Result<[u8; 32], ReplicaError> {
-        Ok(digest::digest(self)?)
+        digest::digest(self)
     }
 
     /// Returns entries with their operations decoded, newest first (by height, then id, descending).

@@ -9,10 +9,12 @@ mod gate;
 mod log;
 mod note;
 mod relation;
+mod snapshot;
 mod sqlite;
 mod tx;
 
 pub use crate::fault::StoreError;
 pub use gate::{GateClosed, WriteGate, WriteStep};
+pub use snapshot::Snapshot;
 pub use sqlite::{Durability, FORMAT, Sqlite};
 pub use tx::WriteTx;

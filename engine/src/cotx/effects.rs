@@ -48,11 +48,13 @@ pub(super) struct Effects {
 
 impl Effects {
     /// Adds the effects of a later co-transaction.
-    pub(super) fn absorb(&mut self, mut later: Effects) {
-        self.inserted.append(&mut later.inserted);
-        self.ids.append(&mut later.ids);
-        self.deleted.append(&mut later.deleted);
-        self.written.append(&mut later.written);
+    ///
+    /// Costs what is added, whatever was there: an entry may hold many small co-transactions.
+    pub(super) fn absorb(&mut self, later: Effects) {
+        self.inserted.extend(later.inserted);
+        self.ids.extend(later.ids);
+        self.deleted.extend(later.deleted);
+        self.written.extend(later.written);
         for (key, claims) in later.claims {
             self.claims.entry(key).or_default().extend(claims);
         }

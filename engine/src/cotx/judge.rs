@@ -3,7 +3,7 @@
 //! The past is a [`View`] of the store; what earlier co-transactions of the same entry did is kept beside it
 //! ([`Effects`]), so judging writes nothing. Costs the operations judged, each with a few indexed lookups.
 //!
-//! Spec: docs/design/semantics.md sections 3 and 4; docs/spec/admission.md.
+//! Spec: docs/spec/admission.md.
 
 use std::borrow::Cow;
 

@@ -16,7 +16,7 @@ use super::types::{Batch, RowChange};
 use crate::causality::{Pos, Version};
 use crate::cotx::Source;
 use crate::fault::StoreError;
-use crate::limits::{ACTS_HELD_BYTES_MAX, BATCH_ENTRIES_MAX};
+use crate::limits::BATCH_ENTRIES_MAX;
 use crate::log::{LogStore, Stamp};
 use crate::relation::payload::{GenesisPayload, Payload};
 use crate::relation::{Act, Content, Marks, RelationStore, RowId, RowKey, RowRecord};
@@ -31,8 +31,12 @@ struct Touched {
 /// What an insert said, by column.
 type Inserted = Vec<Option<Content>>;
 
+/// Is handed a row and what its insert said, where that is at hand.
+pub(super) type VisitInsert<'v> = dyn FnMut(RowRecord, Option<Inserted>) -> Result<(), StoreError> + 'v;
+
 impl Replica {
     pub(super) fn changes(&self, from: &Version, rows_max: usize) -> Result<Batch, ReplicaError> {
+        let _snapshot = self.store.snapshot()?;
         let (past, height) = self.past_and_height(from)?;
         let mut difference = self.index.difference(&self.index.whole(), &past);
         let (mut touched, mut lasts) = (Touched::default(), BTreeMap::new());
@@ -80,15 +84,10 @@ impl Replica {
     fn touch_entry(&self, touched: &mut Touched, pos: Pos) -> Result<(), ReplicaError> {
         let payload = self.decode_kept(pos)?;
         let source = PayloadSource::new(&self.store, &self.layout, &payload)?;
-        let is_small = payload.bytes().len() <= ACTS_HELD_BYTES_MAX;
-        for record in self.store.rows_of_entry(pos)? {
-            let act = source.act(record.key.transaction, record.key.operation)?.into_owned().settled(pos);
-            let insert = match act {
-                Act::Insert { cells, .. } if is_small => Some(cells),
-                Act::Insert { .. } | Act::Update { .. } | Act::Delete { .. } => None,
-            };
-            touched.rows.insert(record.key, (record, insert));
-        }
+        self.visit_inserts_of(pos, &source, &mut |row, insert| {
+            touched.rows.insert(row.key, (row, insert));
+            Ok(())
+        })?;
         for transaction in 0..payload.transaction_count() {
             for operation in 0..payload.operation_count(transaction) {
                 let row = match &*source.act(transaction, operation)? {
@@ -97,6 +96,31 @@ impl Replica {
                 };
                 touched.add(&self.store, row)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Visits the rows that an entry inserted, each with what its insert said if the entry is small enough to be held.
+    pub(super) fn visit_inserts(&self, pos: Pos, visit: &mut VisitInsert<'_>) -> Result<(), ReplicaError> {
+        let payload = self.decode_kept(pos)?;
+        self.visit_inserts_of(pos, &PayloadSource::new(&self.store, &self.layout, &payload)?, visit)
+    }
+
+    fn visit_inserts_of(
+        &self,
+        pos: Pos,
+        source: &PayloadSource<'_>,
+        visit: &mut VisitInsert<'_>,
+    ) -> Result<(), ReplicaError> {
+        for row in self.store.rows_of_entry(pos)? {
+            let insert = match source.held(row.key.transaction, row.key.operation) {
+                Some(act) => match act.clone().settled(pos) {
+                    Act::Insert { cells, .. } => Some(cells),
+                    Act::Update { .. } | Act::Delete { .. } => None,
+                },
+                None => None,
+            };
+            visit(row, insert)?;
         }
         Ok(())
     }

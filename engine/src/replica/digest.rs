@@ -3,11 +3,10 @@
 //! Spec: docs/spec/relation.md, section 6, with a vector.
 
 use super::Replica;
+use super::error::ReplicaError;
 use super::read::RowReader;
-use crate::fault::StoreError;
 use crate::limits::TABLE_PAGE_ROWS;
 use crate::log::LogStore;
-use crate::relation::RelationStore;
 
 /// Domain of the hash of a table.
 const TABLE_CONTEXT: &str = "treaty 2026 state digest of a table v1";
@@ -15,7 +14,8 @@ const TABLE_CONTEXT: &str = "treaty 2026 state digest of a table v1";
 const STATE_CONTEXT: &str = "treaty 2026 state digest v1";
 
 /// Hashes the current state. Rows go in by name, so the order of arrival leaves no trace.
-pub(super) fn digest(replica: &Replica) -> Result<[u8; 32], StoreError> {
+pub(super) fn digest(replica: &Replica) -> Result<[u8; 32], ReplicaError> {
+    let _snapshot = replica.store.snapshot()?;
     let past = replica.index.whole();
     let reader = RowReader::new(replica.view(&past, u64::MAX));
     let tables = replica.layout.schema().tables();
@@ -32,7 +32,7 @@ pub(super) fn digest(replica: &Replica) -> Result<[u8; 32], StoreError> {
             }
             entries.sort_unstable();
             for (_, pos) in entries {
-                for row in replica.store.rows_of_entry(pos)? {
+                replica.visit_inserts(pos, &mut |row, insert| {
                     if reader.view.is_live(&row)? {
                         let (count, hasher) = &mut hashers[row.table];
                         *count += 1;
@@ -40,10 +40,11 @@ pub(super) fn digest(replica: &Replica) -> Result<[u8; 32], StoreError> {
                         hasher.update(&name.entry.0);
                         hasher.update(&name.transaction.to_le_bytes());
                         hasher.update(&name.operation.to_le_bytes());
-                        let cells = reader.view.image(&row, None)?.cells;
+                        let cells = reader.view.image(&row, insert)?.cells;
                         borsh::to_writer(hasher, &cells).expect("hashing does not fail");
                     }
-                }
+                    Ok(())
+                })?;
             }
         }
     }

@@ -15,6 +15,7 @@ use crate::relation::{Act, Content, RelationStore, RowKey, RowName};
 
 /// Reads a page of the log: the entries of greatest stamp of a version.
 pub(super) fn page(replica: &Replica, of: Option<&Version>, entries_max: usize) -> Result<LogPage, ReplicaError> {
+    let _snapshot = replica.store.snapshot()?;
     let past = match of {
         Some(version) => replica.index.past_of(&replica.store, version)?,
         None => replica.index.whole(),

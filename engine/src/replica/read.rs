@@ -42,6 +42,7 @@ impl Replica {
 
     pub(super) fn read_row(&self, table: usize, id: RowId, at: &Version) -> Result<Option<RowImage>, ReplicaError> {
         self.check_table(table)?;
+        let _snapshot = self.store.snapshot()?;
         let (past, height) = self.past_and_height(at)?;
         let reader = RowReader::new(self.view(&past, height));
         let row = reader.view.shown_row(table, id)?;
@@ -55,6 +56,7 @@ impl Replica {
         visit: &mut dyn FnMut(RowId, RowImage) -> Result<(), E>,
     ) -> Result<(), E> {
         self.check_table(table)?;
+        let _snapshot = self.store.snapshot().map_err(ReplicaError::from)?;
         let (past, height) = self.past_and_height(at)?;
         let reader = RowReader::new(self.view(&past, height));
         let mut after = None;
@@ -76,6 +78,7 @@ impl Replica {
         rows: &[(usize, RowId)],
         at: &Version,
     ) -> Result<Vec<Option<RowImage>>, ReplicaError> {
+        let _snapshot = self.store.snapshot()?;
         let (past, height) = self.past_and_height(at)?;
         let reader = RowReader::new(self.view(&past, height));
         let mut images = Vec::with_capacity(rows.len());
@@ -95,6 +98,7 @@ impl Replica {
         rows_max: usize,
     ) -> Result<Vec<(RowId, RowImage)>, ReplicaError> {
         self.check_table(table)?;
+        let _snapshot = self.store.snapshot()?;
         let (past, height) = self.past_and_height(at)?;
         let reader = RowReader::new(self.view(&past, height));
         let first = RowKey { pos: Pos::GENESIS, transaction: 0, operation: 0 };

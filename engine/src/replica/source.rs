@@ -40,6 +40,11 @@ impl<'p> PayloadSource<'p> {
         Ok(source)
     }
 
+    /// Returns an operation, if operations are held.
+    pub(super) fn held(&self, transaction: u32, operation: u32) -> Option<&Act> {
+        self.held.get(transaction as usize)?.get(operation as usize)
+    }
+
     fn decode(&self, transaction: u32, operation: u32) -> Result<Act, JudgeError> {
         let decoded = self.payload.operation(transaction, operation).expect("only operations that are there are asked");
         let found = self.names.resolve(self.layout, decoded, &|id| self.store.position_of(id));

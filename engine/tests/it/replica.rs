@@ -412,3 +412,17 @@ fn the_log_is_read_newest_first_page_by_page() {
     assert_eq!(a.transactions[1][0].cells, [(2, Some(told("blue")))]);
     assert_eq!(items[0].transactions[0][0].row, story.row_name("t"));
 }
+
+#[test]
+fn the_digest_is_the_one_of_the_page() {
+    let page = crate::vectors::Vectors::of_page("relation.md");
+    let (mut story, mut replica) = begin();
+    assert_eq!(crate::vectors::hex(&replica.digest().unwrap()), page.one("founded"));
+    let line = "a @1 on genesis: insert projects p owner=@1 name=p | insert tags t label=red | update t label=blue";
+    hear(&mut replica, &story.tell(line)).unwrap();
+    assert_eq!(crate::vectors::hex(&replica.digest().unwrap()), page.one("written"));
+    let id = story.row_name("t").derived_id();
+    assert_eq!(crate::vectors::hex(&id.0), page.one("derived-id-of-the-tag"));
+    hear(&mut replica, &story.tell("b @1 on a: delete t; delete p")).unwrap();
+    assert_eq!(crate::vectors::hex(&replica.digest().unwrap()), page.one("founded"));
+}
