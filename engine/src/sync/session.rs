@@ -95,8 +95,8 @@ pub struct Session {
     events: Vec<SessionEvent>,
     sending: Sending,
     receiving: Receiving,
-    /// What this side named last.
-    announced: Vec<EntryId>,
+    /// What HELLO named, until it is answered.
+    greeting: Option<Greeting>,
     /// Answers to what this side named that have not come yet.
     answers_due: u32,
     /// Whether the peer takes entries.
@@ -119,6 +119,14 @@ enum Phase {
     AwaitingHello,
     Running,
     Closed,
+}
+
+/// What HELLO named.
+#[derive(Debug)]
+struct Greeting {
+    ids: Vec<EntryId>,
+    /// Whether this is everything; a newcomer names nothing.
+    is_whole: bool,
 }
 
 /// What this side has asked the peer for.
@@ -148,7 +156,7 @@ impl Session {
             events: Vec::new(),
             sending: Sending::new(),
             receiving: Receiving::new(space),
-            announced: Vec::new(),
+            greeting: None,
             answers_due: 0,
             is_peer_willing: false,
             has_baseline: false,

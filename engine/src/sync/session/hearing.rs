@@ -1,6 +1,6 @@
 //! What a session makes of the frames it hears.
 
-use super::{Access, Phase, Pull, Role, Session, SessionEvent, bye};
+use super::{Greeting, Phase, Pull, Role, Session, SessionEvent, bye};
 use crate::fault::StoreError;
 use crate::hash::EntryId;
 use crate::limits::{HEADS_PER_FRAME_MAX, REFUSED_PER_SESSION_MAX, UNKNOWN_PARENT_COUNT_MAX};
@@ -114,22 +114,23 @@ impl Session {
         Ok(())
     }
 
+    /// Only HELLO is answered so; what was named since is not meant.
     fn take_have(&mut self, view: &dyn View) -> Result<(), Stop> {
-        self.take_answer()?;
-        for id in std::mem::take(&mut self.announced) {
+        let greeting = self.take_answer()?.ok_or_else(|| protocol("HAVE answers nothing"))?;
+        for id in greeting.ids {
             if let Some(pos) = view.position_of(&id)? {
                 self.sending.learn(view, pos)?;
             }
         }
-        self.has_baseline = self.access != Access::ReceiveOnly;
-        Ok(())
+        self.has_baseline |= greeting.is_whole;
+        Ok(self.review(view)?)
     }
 
-    /// A peer answers what this side names with LOCATOR or HAVE, once each.
-    fn take_answer(&mut self) -> Result<(), Stop> {
+    /// A peer answers HELLO once, and HEADS perhaps. Returns what HELLO named, if that is answered.
+    fn take_answer(&mut self) -> Result<Option<Greeting>, Stop> {
         self.answers_due = self.answers_due.checked_sub(1).ok_or_else(|| protocol("an answer to nothing"))?;
         self.is_peer_willing = true;
-        Ok(())
+        Ok(self.greeting.take())
     }
 
     fn take_want(&mut self, ids: &[EntryId], view: &dyn View) -> Result<(), Stop> {

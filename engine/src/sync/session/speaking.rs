@@ -1,6 +1,6 @@
 //! What a session says next.
 
-use super::{Access, Phase, Session, bye};
+use super::{Access, Greeting, Phase, Session, bye};
 use crate::causality::Past;
 use crate::fault::StoreError;
 use crate::limits::HEADS_PER_FRAME_MAX;
@@ -71,10 +71,11 @@ impl Session {
 
     pub(super) fn say_hello(&mut self, view: &dyn View) {
         let heads = self.own_heads(view);
+        self.greeting = Some(Greeting { ids: heads.ids.clone(), is_whole: self.access != Access::ReceiveOnly });
         self.control.push_back(Frame::Hello(Hello { space: self.space, heads }));
     }
 
-    /// What this side names, and remembers to have named.
+    /// What this side names.
     fn own_heads(&mut self, view: &dyn View) -> Heads {
         let mut ids = match &self.access {
             Access::Full => view.heads(),
@@ -83,7 +84,6 @@ impl Session {
         };
         let is_partial = ids.len() > HEADS_PER_FRAME_MAX;
         ids.truncate(HEADS_PER_FRAME_MAX);
-        self.announced.clone_from(&ids);
         self.answers_due = (self.answers_due + 1).min(2);
         Heads { ids, is_partial }
     }

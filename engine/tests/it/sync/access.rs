@@ -125,3 +125,23 @@ fn a_newcomer_tells_nothing_until_it_knows_the_other_and_everything_then() {
     assert_eq!(pair.sessions[0].sent_count(), 2, "what the other holds is not sent");
     assert_eq!((pair.end(0), pair.end(1)), (None, None));
 }
+
+/// A listener without a log greeted with nothing, then heard everything from elsewhere, and named it before HAVE came:
+/// the HAVE was taken for all that had been named since, and the other was never sent anything.
+#[test]
+fn an_answer_to_a_newcomers_greeting_is_not_taken_for_one_to_what_it_named_later() {
+    let mut founder = Node::founder(1);
+    founder.write_many(3, 10);
+    let mut nodes = [Node::joiner(2, founder.space), Node::joiner(3, founder.space)];
+    let mut pair = Pair::open_with(&nodes, [Access::ReceiveOnly, Access::ReceiveOnly]);
+    pair.write(&nodes, 0, usize::MAX);
+    pair.read(&mut nodes, 1, usize::MAX);
+    pair.write(&nodes, 1, usize::MAX);
+    // Both have greeted; the answer of the first is still to come.
+    nodes[1].ingest(founder.entries());
+    pair.sessions[1].set_access(Access::Full, &nodes[1].view()).unwrap();
+    pair.write(&nodes, 1, usize::MAX);
+    pair.run(&mut nodes);
+    assert_eq!((pair.end(0), pair.end(1)), (None, None));
+    assert!(nodes[0].ids() == nodes[1].ids());
+}

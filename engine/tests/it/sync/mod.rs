@@ -5,4 +5,5 @@ mod budget;
 mod convergence;
 mod frames;
 mod hostile;
+mod mesh;
 mod world;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use treaty_engine::causality::{Index, PlaceError};
+use treaty_engine::causality::{Index, Past, PlaceError, Pos};
 use treaty_engine::hash::{EntryId, SpaceId};
 use treaty_engine::identity::Keypair;
 use treaty_engine::limits::PARENTS_MAX;
@@ -123,16 +123,22 @@ impl Node {
 
     /// The genesis of the space that this node founded.
     pub(super) fn store_genesis(&self) -> Entry {
-        let pos = treaty_engine::causality::Pos::GENESIS;
-        Entry::new(self.store.header(pos).unwrap(), self.store.payload(pos).unwrap()).unwrap()
+        self.entries().swap_remove(0)
+    }
+
+    /// All entries, parents before children.
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        let entry = |pos| Entry::new(self.store.header(pos).unwrap(), self.store.payload(pos).unwrap()).unwrap();
+        self.positions().into_iter().map(entry).collect()
+    }
+
+    fn positions(&self) -> Vec<Pos> {
+        self.index.difference(&self.index.whole(), &Past::EMPTY).collect(&self.store).unwrap()
     }
 
     /// The ids of all entries, ascending.
     pub(super) fn ids(&self) -> Vec<EntryId> {
-        let whole = self.index.whole();
-        let walk = self.index.difference(&whole, &treaty_engine::causality::Past::EMPTY);
-        let positions = walk.collect(&self.store).unwrap();
-        let mut ids: Vec<EntryId> = positions.into_iter().map(|pos| self.store.stamp(pos).unwrap().id).collect();
+        let mut ids: Vec<EntryId> = self.positions().into_iter().map(|pos| self.store.stamp(pos).unwrap().id).collect();
         ids.sort_unstable();
         ids
     }
