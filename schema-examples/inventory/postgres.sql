@@ -260,7 +260,7 @@ CREATE TABLE "public"."products" (
   CONSTRAINT "products_weight_kg_check" CHECK (("weight_kg" > '0'::double precision)),
   CONSTRAINT "products_pack_size_check" CHECK (("pack_size" > 0)),
   CONSTRAINT "reduced_is_less" CHECK (("reduced" < "price")),
-  CONSTRAINT "no_loss" CHECK (((coalesce("reduced", "price") * '100'::numeric) >= ("cost" * '100'::numeric))),
+  CONSTRAINT "no_loss" CHECK (((coalesce("reduced", "price")::numeric * '100'::numeric) >= ("cost" * '100'::numeric))),
   CONSTRAINT "products_sku_key" UNIQUE ("sku"),
   CONSTRAINT "products_supplier_id_fkey" FOREIGN KEY ("supplier_id") REFERENCES "public"."suppliers" ("id") ON DELETE RESTRICT DEFERRABLE INITIALLY IMMEDIATE
 );

@@ -169,7 +169,6 @@ impl<'m> TableReader<'m> {
             return Ok(());
         }
         if part.eat_words(&["PRIMARY", "KEY"]) {
-            column.not_null = true;
             return self.primary_key(vec![this], here);
         }
         if part.eat_words(&["UNIQUE"]) {

@@ -2,7 +2,8 @@
 
 use expect_test::expect;
 use proptest::prelude::*;
-use treaty_ddl::{GenesisCell, parse};
+use rusqlite::Connection;
+use treaty_ddl::{GenesisCell, parse, sql};
 use treaty_schema::{Change, Identity, Suite, Timestamp, Value};
 
 use crate::golden::{example, examples, names};
@@ -30,6 +31,17 @@ fn a_derived_name_is_cut_to_what_postgresql_keeps() {
     let file = parse("s.sql", &format!("CREATE TABLE {long} (id UUID PRIMARY KEY, {long} INTEGER UNIQUE);")).unwrap();
     let name = file.schema.tables()[0].uniques[0].name.as_str();
     assert_eq!(name, format!("{}_{}_key", "a".repeat(29), "a".repeat(29)));
+}
+
+#[test]
+fn the_vector_of_the_specification_is_read_as_it_says() {
+    let page = std::fs::read_to_string(examples().join("../docs/spec/schema.md")).unwrap();
+    let block =
+        |fence: &str| page.split(fence).nth(1).and_then(|rest| rest.split("```").next()).unwrap().trim().to_owned();
+    let vectors = page.find("## SCHEMA-8").unwrap();
+    assert!(page[vectors..].contains("```sql"), "the first SQL of the page is the vector's");
+    let file = parse("s.sql", &block("```sql\n")).unwrap();
+    assert_eq!(file.schema.version().to_string(), block("```version\n"));
 }
 
 #[test]
@@ -143,9 +155,15 @@ proptest! {
         let from = from.min(chars.len());
         let to = (from + length).min(chars.len());
         let damaged: String = chars[..from].iter().chain(with.chars().collect::<Vec<_>>().iter()).chain(&chars[to..]).collect();
-        if let Err(diagnostics) = parse("s.sql", &damaged) {
-            prop_assert!(!diagnostics.is_empty());
-            prop_assert!(diagnostics.is_sorted_by_key(|found| (found.line, found.column)));
+        match parse("s.sql", &damaged) {
+            Ok(file) => {
+                let installed = Connection::open_in_memory().unwrap().execute_batch(&sql::sqlite::install(&file.schema));
+                prop_assert!(installed.is_ok(), "{installed:?}\n{damaged}");
+            }
+            Err(diagnostics) => {
+                prop_assert!(!diagnostics.is_empty());
+                prop_assert!(diagnostics.is_sorted_by_key(|found| (found.line, found.column)));
+            }
         }
     }
 }

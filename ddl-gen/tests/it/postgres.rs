@@ -7,7 +7,7 @@ pub(crate) mod server;
 use treaty_ddl::sql;
 
 use self::server::Database;
-use crate::sqlite::{NODE, OTHER, schema};
+use crate::sqlite::{NAMES, NAMES_RIGHT, NAMES_WRONG, NODE, OTHER, schema};
 
 /// A database with the schema installed and this node as the default author.
 fn installed(text: &str) -> Database {
@@ -48,6 +48,14 @@ fn the_examples_install_take_rows_and_uninstall() {
         assert_eq!(database.run(tables), file.schema.tables().len().to_string(), "{name}");
         assert_eq!(database.run("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"), "0", "{name}");
     }
+}
+
+#[test]
+fn any_name_can_be_a_name() {
+    let database = installed(NAMES);
+    database.run(&expand(NAMES_RIGHT));
+    let error = database.fails(&expand(NAMES_WRONG));
+    assert!(error.contains(r#"a"b'c: policy it's "mine" refuses this INSERT"#), "{error}");
 }
 
 #[test]

@@ -19,6 +19,21 @@ const OPEN: &str = "
     CREATE POLICY b ON t FOR UPDATE USING (true);
     CREATE POLICY c ON t FOR DELETE USING (true);";
 
+/// A schema whose names need quotes, doubled quotes, and more care.
+pub(crate) const NAMES: &str = r#"
+    CREATE TABLE "a""b'c" (id UUID PRIMARY KEY, "select" IDENTITY, "it's" TEXT CHECK ("it's" <> '$treaty$'), "ä ö" INTEGER UNIQUE);
+    REVOKE UPDATE ("select") ON "a""b'c" FROM PUBLIC;
+    CREATE POLICY "it's ""mine""" ON "a""b'c" FOR INSERT WITH CHECK ("select" = author());
+    CREATE POLICY "%s" ON "a""b'c" FOR UPDATE USING ("select" = author());
+    CREATE TABLE "$treaty$" (id UUID PRIMARY KEY, up UUID CONSTRAINT "to""" REFERENCES "a""b'c" ON DELETE CASCADE);
+    CREATE POLICY p ON "$treaty$" FOR DELETE USING (EXISTS (SELECT 1 FROM "a""b'c" "r""1" WHERE "r""1"."select" = author()));"#;
+
+/// What works on [`NAMES`], and what fails.
+pub(crate) const NAMES_RIGHT: &str = r#"
+    INSERT INTO "a""b'c" (id, "select", "it's", "ä ö") VALUES ($1, $node, 'x', 1);
+    UPDATE "a""b'c" SET "it's" = 'y';"#;
+pub(crate) const NAMES_WRONG: &str = r#"INSERT INTO "a""b'c" ("select") VALUES ($other)"#;
+
 /// Parses a schema that is expected to be valid.
 pub(crate) fn schema(text: &str) -> SchemaFile {
     parse("schema.sql", text).expect("the schema of a test is valid")
@@ -92,6 +107,14 @@ impl Database {
         let shown = rows.map(|row| row.unwrap().unwrap_or_else(|| "NULL".to_owned()));
         shown.collect::<Vec<_>>().join(" ")
     }
+}
+
+#[test]
+fn any_name_can_be_a_name() {
+    let database = Database::new(NAMES);
+    database.run(NAMES_RIGHT);
+    let error = database.fails(NAMES_WRONG);
+    assert!(error.contains(r#"a"b'c: policy it's "mine" refuses this INSERT"#), "{error}");
 }
 
 fn expand(sql: &str) -> String {

@@ -1,6 +1,10 @@
 //! Conditions in PostgreSQL's SQL, whose operators the engine's follow.
+//!
+//! Whatever the engine accepts, the text made here accepts. The two differ in one thing: which operands they evaluate, and so
+//! whether a sum out of range is met. Whole numbers are therefore calculated as NUMERIC, which has no end; a condition that
+//! calculates with binary numbers is left to the engine.
 
-use treaty_schema::{Arithmetic, Comparison, Expr, SchemaExpr, SlotColumn, Table};
+use treaty_schema::{Arithmetic, Column, Comparison, Expr, LogicalType, SchemaExpr, SlotColumn, Table, Value};
 
 use super::values::literal;
 use crate::sql::quote::{ident, junction};
@@ -13,7 +17,7 @@ pub(super) struct Scope<'s> {
     pub(super) author: Option<String>,
 }
 
-/// Translates a condition; nothing only if it does not fit its scope.
+/// Translates a condition; nothing where it is the engine's alone.
 pub(super) fn translate(expr: &SchemaExpr, scope: &Scope<'_>) -> Option<String> {
     let list = |list: &[SchemaExpr]| list.iter().map(|expr| translate(expr, scope)).collect::<Option<Vec<_>>>();
     Some(match expr {
@@ -29,24 +33,61 @@ pub(super) fn translate(expr: &SchemaExpr, scope: &Scope<'_>) -> Option<String> 
             format!("({} {} {})", translate(left, scope)?, comparison(*op), translate(right, scope)?)
         }
         Expr::In { expr, list: items } => format!("({} IN ({}))", translate(expr, scope)?, list(items)?.join(", ")),
-        Expr::Negate(inner) => format!("(- {})", translate(inner, scope)?),
+        Expr::Negate(inner) if is_double(inner, scope) || matches!(**inner, Expr::Literal(_)) => {
+            format!("(- {})", translate(inner, scope)?)
+        }
+        Expr::Negate(inner) => format!("(- {})", as_numeric(inner, scope)?),
+        Expr::Arithmetic { .. } if is_double(expr, scope) => return None,
         Expr::Arithmetic { op, left, right } => {
             let op = match op {
                 Arithmetic::Add => "+",
                 Arithmetic::Subtract => "-",
                 Arithmetic::Multiply => "*",
             };
-            format!("({} {op} {})", translate(left, scope)?, translate(right, scope)?)
+            format!("({} {op} {})", as_numeric(left, scope)?, as_numeric(right, scope)?)
         }
         Expr::Length(inner) => format!("length({})", translate(inner, scope)?),
         Expr::Coalesce(items) => format!("coalesce({})", list(items)?.join(", ")),
     })
 }
 
-fn column_name(column: SlotColumn, scope: &Scope<'_>) -> Option<String> {
+/// Translates a number, as a NUMERIC whatever it was.
+fn as_numeric(expr: &SchemaExpr, scope: &Scope<'_>) -> Option<String> {
+    let sql = translate(expr, scope)?;
+    let is_numeric = match expr {
+        Expr::Literal(value) => matches!(value, Some(Value::Numeric(_))),
+        Expr::Column(column) => {
+            find(*column, scope).is_some_and(|(_, column)| matches!(column.logical_type, LogicalType::Numeric { .. }))
+        }
+        Expr::Arithmetic { .. } => true,
+        _ => false,
+    };
+    Some(if is_numeric { sql } else { format!("{sql}::numeric") })
+}
+
+/// Whether an expression yields a binary number.
+fn is_double(expr: &SchemaExpr, scope: &Scope<'_>) -> bool {
+    match expr {
+        Expr::Literal(value) => matches!(value, Some(Value::Double(_))),
+        Expr::Column(column) => {
+            find(*column, scope).is_some_and(|(_, column)| column.logical_type == LogicalType::Double)
+        }
+        Expr::Negate(inner) => is_double(inner, scope),
+        Expr::Arithmetic { left, right, .. } => is_double(left, scope) || is_double(right, scope),
+        Expr::Coalesce(items) => items.iter().any(|item| is_double(item, scope)),
+        _ => false,
+    }
+}
+
+/// What stands before a column, and the column.
+fn find<'s>(column: SlotColumn, scope: &'s Scope<'_>) -> Option<(&'s str, &'s Column)> {
     let (table, prefix) = scope.rows.get(usize::from(column.slot))?;
-    let found = table.columns.get(usize::from(column.column))?;
-    Some(format!("{prefix}{}", ident(found.name.as_str())))
+    Some((prefix, table.columns.get(usize::from(column.column))?))
+}
+
+fn column_name(column: SlotColumn, scope: &Scope<'_>) -> Option<String> {
+    let (prefix, column) = find(column, scope)?;
+    Some(format!("{prefix}{}", ident(column.name.as_str())))
 }
 
 fn comparison(op: Comparison) -> &'static str {

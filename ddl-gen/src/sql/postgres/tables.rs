@@ -5,8 +5,8 @@ use treaty_schema::{Column, ForeignKey, Schema, Table};
 use super::expr::{Scope, translate};
 use super::qualified;
 use super::values::{declared_type, default_value, form};
-use crate::sql::on_delete;
 use crate::sql::quote::{ident, idents};
+use crate::sql::{left_to_treaty, on_delete};
 
 /// Returns the tables of a schema, in order.
 pub fn create_tables(schema: &Schema) -> String {
@@ -22,9 +22,11 @@ pub fn create_table(schema: &Schema, table: &Table) -> String {
     lines.push("\"treaty_status\" text NOT NULL DEFAULT 'pending'".to_owned());
     lines.push("\"treaty_author\" text".to_owned());
     let scope = Scope { rows: vec![(table, String::new())], author: None };
+    let mut notes = String::new();
     for check in &table.checks {
-        if let Some(condition) = translate(&check.expr, &scope) {
-            lines.push(format!("CONSTRAINT {} CHECK ({condition})", ident(check.name.as_str())));
+        match translate(&check.expr, &scope) {
+            Some(condition) => lines.push(format!("CONSTRAINT {} CHECK ({condition})", ident(check.name.as_str()))),
+            None => notes.push_str(&left_to_treaty("PostgreSQL", table, check)),
         }
     }
     for unique in &table.uniques {
@@ -32,7 +34,7 @@ pub fn create_table(schema: &Schema, table: &Table) -> String {
         lines.push(format!("CONSTRAINT {} UNIQUE ({columns})", ident(unique.name.as_str())));
     }
     lines.extend(table.foreign_keys.iter().map(|key| foreign_key_line(schema, table, key)));
-    format!("CREATE TABLE {} (\n  {}\n);\n", qualified(table), lines.join(",\n  "))
+    format!("{notes}CREATE TABLE {} (\n  {}\n);\n", qualified(table), lines.join(",\n  "))
 }
 
 fn column_line(column: &Column, is_id: bool) -> String {

@@ -4,8 +4,8 @@ use treaty_schema::{Check, Column, ForeignKey, Schema, SlotColumn, Table};
 
 use super::expr::{Scope, is_canonical, translate};
 use super::values::{declared_type, default_value, form};
-use crate::sql::on_delete;
 use crate::sql::quote::{ident, idents};
+use crate::sql::{left_to_treaty, on_delete};
 
 /// Returns the tables of a schema, in order.
 pub fn create_tables(schema: &Schema) -> String {
@@ -24,11 +24,7 @@ pub fn create_table(schema: &Schema, table: &Table) -> String {
     for check in &table.checks {
         match check_condition(table, check) {
             Some(condition) => lines.push(format!("CONSTRAINT {} CHECK ({condition})", ident(check.name.as_str()))),
-            None => notes.push_str(&format!(
-                "-- CHECK {} of {} is left to treaty: SQLite would not evaluate it exactly.\n",
-                comment(check.name.as_str()),
-                comment(table.name.as_str())
-            )),
+            None => notes.push_str(&left_to_treaty("SQLite", table, check)),
         }
     }
     for unique in &table.uniques {
@@ -37,11 +33,6 @@ pub fn create_table(schema: &Schema, table: &Table) -> String {
     }
     lines.extend(table.foreign_keys.iter().map(|key| foreign_key_line(schema, table, key)));
     format!("{notes}CREATE TABLE {} (\n  {}\n);\n", ident(table.name.as_str()), lines.join(",\n  "))
-}
-
-/// Returns a name for a comment: whatever could end the line is replaced.
-pub(super) fn comment(name: &str) -> String {
-    name.chars().map(|found| if found.is_control() { '?' } else { found }).collect()
 }
 
 fn column_line(column: &Column, is_id: bool) -> String {
