@@ -94,3 +94,20 @@ BEGIN
   NEW.treaty_status := 'named';
   RETURN NEW;
 END $$;
+
+-- Whether the running transaction has written a row that names an author: asked before a DELETE is refused early, because a
+-- deleted row names none and goes with its transaction.
+CREATE FUNCTION treaty.names_author() RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  written text;
+  found boolean;
+BEGIN
+  FOR written IN SELECT DISTINCT q.table_name FROM treaty.queue q WHERE q.transaction = pg_current_xact_id() LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM treaty.queue q JOIN public.%I t ON t.id = q.row_id
+      WHERE q.transaction = pg_current_xact_id() AND q.table_name = %L AND t.treaty_author IS NOT NULL)', written, written)
+    INTO found;
+    IF found THEN RETURN true; END IF;
+  END LOOP;
+  RETURN false;
+END $$;

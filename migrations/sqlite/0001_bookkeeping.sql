@@ -32,8 +32,8 @@ END;
 -- Holds a row while, and only while, the sidecar writes (in its own transaction): triggers then do nothing.
 CREATE TABLE treaty_applying (one INTEGER PRIMARY KEY CHECK (one = 1));
 
--- The row whose running UPDATE names the author that it already has. Only early warnings of policies read it.
-CREATE TABLE treaty_named (table_name TEXT, row_id);
+-- The row whose author the application named last, by writing treaty_author. Only early warnings of policies read it.
+CREATE TABLE treaty_named (one INTEGER PRIMARY KEY CHECK (one = 1), table_name TEXT, row_id);
 
 -- Rows that are in the log but not in their tables, because an earlier claim of a unique key stands against them.
 CREATE TABLE treaty_withheld (

@@ -97,6 +97,23 @@ BEGIN
   RETURN NEW;
 END $$;
 
+-- Whether the running transaction has written a row that names an author: asked before a DELETE is refused early, because a
+-- deleted row names none and goes with its transaction.
+CREATE FUNCTION treaty.names_author() RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  written text;
+  found boolean;
+BEGIN
+  FOR written IN SELECT DISTINCT q.table_name FROM treaty.queue q WHERE q.transaction = pg_current_xact_id() LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM treaty.queue q JOIN public.%I t ON t.id = q.row_id
+      WHERE q.transaction = pg_current_xact_id() AND q.table_name = %L AND t.treaty_author IS NOT NULL)', written, written)
+    INTO found;
+    IF found THEN RETURN true; END IF;
+  END LOOP;
+  RETURN false;
+END $$;
+
 CREATE TABLE "public"."staff" (
   "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
   "who" text COLLATE "C" NOT NULL CONSTRAINT "who must be an IDENTITY" CHECK ("who" ~ '^id1[a-z2-7]{60}$'),
@@ -161,7 +178,7 @@ CREATE FUNCTION treaty."may_delete_staff"() RETURNS trigger LANGUAGE plpgsql SEC
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM (SELECT * FROM "public"."staff" UNION ALL SELECT * FROM old_rows) r1 WHERE ((r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM (SELECT * FROM "public"."staff" UNION ALL SELECT * FROM old_rows) r1 WHERE ((r1."who" = s.identity) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
     RAISE EXCEPTION USING MESSAGE = 'staff: policy leads_dismiss refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
@@ -233,7 +250,7 @@ CREATE FUNCTION treaty."may_delete_suppliers"() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE ((r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE ((r1."who" = s.identity) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
     RAISE EXCEPTION USING MESSAGE = 'suppliers: policy leads_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
@@ -313,7 +330,7 @@ CREATE FUNCTION treaty."may_delete_products"() RETURNS trigger LANGUAGE plpgsql 
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE ((r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE ((r1."who" = s.identity) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
     RAISE EXCEPTION USING MESSAGE = 'products: policy leads_delist refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
@@ -385,7 +402,7 @@ CREATE FUNCTION treaty."may_delete_deliveries"() RETURNS trigger LANGUAGE plpgsq
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE ((r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE ((r1."who" = s.identity) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
     RAISE EXCEPTION USING MESSAGE = 'deliveries: policy leads_cancel refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;

@@ -34,8 +34,8 @@ END;
 -- Holds a row while, and only while, the sidecar writes (in its own transaction): triggers then do nothing.
 CREATE TABLE treaty_applying (one INTEGER PRIMARY KEY CHECK (one = 1));
 
--- The row whose running UPDATE names the author that it already has. Only early warnings of policies read it.
-CREATE TABLE treaty_named (table_name TEXT, row_id);
+-- The row whose author the application named last, by writing treaty_author. Only early warnings of policies read it.
+CREATE TABLE treaty_named (one INTEGER PRIMARY KEY CHECK (one = 1), table_name TEXT, row_id);
 
 -- Rows that are in the log but not in their tables, because an earlier claim of a unique key stands against them.
 CREATE TABLE treaty_withheld (
@@ -76,6 +76,7 @@ CREATE TRIGGER "treaty_staff_insert" AFTER INSERT ON "staff"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'staff: policy leads_hire refuses this INSERT') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "staff" r1 WHERE r1."id" <> NEW."id" AND ((r1."who" = coalesce(NEW."treaty_author", s.identity)) AND r1."lead")), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT 1 FROM "staff" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('staff', NEW."id");
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'staff', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_staff_update" AFTER UPDATE OF "id", "who", "name", "lead" ON "staff"
@@ -114,14 +115,13 @@ WHEN EXISTS (SELECT 1 FROM "staff" WHERE "who" = NEW."who" AND "id" IS NOT OLD."
 END;
 
 CREATE TRIGGER "treaty_staff_named" BEFORE UPDATE OF "treaty_author" ON "staff"
-WHEN NEW."treaty_author" IS OLD."treaty_author" AND NEW."treaty_author" IS NOT NULL AND OLD."treaty_status" IS NOT 'pending' AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  DELETE FROM treaty_named;
-  INSERT INTO treaty_named (table_name, row_id) VALUES ('staff', NEW."id");
+WHEN NEW."treaty_author" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'staff', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_staff_maydelete" BEFORE DELETE ON "staff"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'staff: policy leads_dismiss refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "staff" r1 WHERE ((r1."who" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END) AND r1."lead")), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT 1 FROM "staff" d WHERE d."id" = q.row_id));
+  SELECT RAISE(ABORT, 'staff: policy leads_dismiss refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "staff" r1 WHERE ((r1."who" = s.identity) AND r1."lead")), 0) AND NOT EXISTS (SELECT 1 FROM treaty_named n JOIN treaty_queue q ON q.table_name = n.table_name AND q.row_id = n.row_id) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT 1 FROM "staff" d WHERE d."id" = q.row_id));
 END;
 
 CREATE TABLE "suppliers" (
@@ -144,6 +144,7 @@ CREATE TRIGGER "treaty_suppliers_insert" AFTER INSERT ON "suppliers"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'suppliers: policy staff_add refuses this INSERT') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "staff" r1 WHERE (r1."who" = coalesce(NEW."treaty_author", s.identity))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT 1 FROM "staff" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('suppliers', NEW."id");
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'suppliers', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_suppliers_update" AFTER UPDATE OF "id", "name", "vat", "since", "until", "opens", "closes", "contract" ON "suppliers"
@@ -180,14 +181,13 @@ WHEN EXISTS (SELECT 1 FROM "suppliers" WHERE "vat" = NEW."vat" AND "id" IS NOT O
 END;
 
 CREATE TRIGGER "treaty_suppliers_named" BEFORE UPDATE OF "treaty_author" ON "suppliers"
-WHEN NEW."treaty_author" IS OLD."treaty_author" AND NEW."treaty_author" IS NOT NULL AND OLD."treaty_status" IS NOT 'pending' AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  DELETE FROM treaty_named;
-  INSERT INTO treaty_named (table_name, row_id) VALUES ('suppliers', NEW."id");
+WHEN NEW."treaty_author" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'suppliers', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_suppliers_maydelete" BEFORE DELETE ON "suppliers"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'suppliers: policy leads_remove refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "staff" r1 WHERE ((r1."who" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END) AND r1."lead")), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT 1 FROM "staff" d WHERE d."id" = q.row_id));
+  SELECT RAISE(ABORT, 'suppliers: policy leads_remove refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "staff" r1 WHERE ((r1."who" = s.identity) AND r1."lead")), 0) AND NOT EXISTS (SELECT 1 FROM treaty_named n JOIN treaty_queue q ON q.table_name = n.table_name AND q.row_id = n.row_id) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT 1 FROM "staff" d WHERE d."id" = q.row_id));
 END;
 
 -- CHECK no_loss of products is left to treaty: SQLite would not evaluate it exactly.
@@ -218,6 +218,7 @@ CREATE TRIGGER "treaty_products_insert" AFTER INSERT ON "products"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'products: policy staff_list refuses this INSERT') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "staff" r1 WHERE (r1."who" = coalesce(NEW."treaty_author", s.identity))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT 1 FROM "staff" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('products', NEW."id");
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'products', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_products_update" AFTER UPDATE OF "id", "sku", "name", "supplier_id", "cost", "price", "reduced", "tax", "weight_kg", "pack_size", "attributes" ON "products"
@@ -254,14 +255,13 @@ WHEN EXISTS (SELECT 1 FROM "products" WHERE "sku" = NEW."sku" AND "id" IS NOT OL
 END;
 
 CREATE TRIGGER "treaty_products_named" BEFORE UPDATE OF "treaty_author" ON "products"
-WHEN NEW."treaty_author" IS OLD."treaty_author" AND NEW."treaty_author" IS NOT NULL AND OLD."treaty_status" IS NOT 'pending' AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  DELETE FROM treaty_named;
-  INSERT INTO treaty_named (table_name, row_id) VALUES ('products', NEW."id");
+WHEN NEW."treaty_author" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'products', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_products_maydelete" BEFORE DELETE ON "products"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'products: policy leads_delist refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "staff" r1 WHERE ((r1."who" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END) AND r1."lead")), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT 1 FROM "staff" d WHERE d."id" = q.row_id));
+  SELECT RAISE(ABORT, 'products: policy leads_delist refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "staff" r1 WHERE ((r1."who" = s.identity) AND r1."lead")), 0) AND NOT EXISTS (SELECT 1 FROM treaty_named n JOIN treaty_queue q ON q.table_name = n.table_name AND q.row_id = n.row_id) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT 1 FROM "staff" d WHERE d."id" = q.row_id));
 END;
 
 -- CHECK deliveries_freight_check of deliveries is left to treaty: SQLite would not evaluate it exactly.
@@ -284,6 +284,7 @@ CREATE TRIGGER "treaty_deliveries_insert" AFTER INSERT ON "deliveries"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'deliveries: policy staff_order refuses this INSERT') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "staff" r1 WHERE (r1."who" = coalesce(NEW."treaty_author", s.identity))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT 1 FROM "staff" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('deliveries', NEW."id");
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'deliveries', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_deliveries_update" AFTER UPDATE OF "id", "supplier_id", "ordered_at", "arrived_at", "slot_from", "slot_to", "freight" ON "deliveries"
@@ -310,14 +311,13 @@ WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
 END;
 
 CREATE TRIGGER "treaty_deliveries_named" BEFORE UPDATE OF "treaty_author" ON "deliveries"
-WHEN NEW."treaty_author" IS OLD."treaty_author" AND NEW."treaty_author" IS NOT NULL AND OLD."treaty_status" IS NOT 'pending' AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  DELETE FROM treaty_named;
-  INSERT INTO treaty_named (table_name, row_id) VALUES ('deliveries', NEW."id");
+WHEN NEW."treaty_author" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'deliveries', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_deliveries_maydelete" BEFORE DELETE ON "deliveries"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'deliveries: policy leads_cancel refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "staff" r1 WHERE ((r1."who" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END) AND r1."lead")), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT 1 FROM "staff" d WHERE d."id" = q.row_id));
+  SELECT RAISE(ABORT, 'deliveries: policy leads_cancel refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "staff" r1 WHERE ((r1."who" = s.identity) AND r1."lead")), 0) AND NOT EXISTS (SELECT 1 FROM treaty_named n JOIN treaty_queue q ON q.table_name = n.table_name AND q.row_id = n.row_id) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT 1 FROM "staff" d WHERE d."id" = q.row_id));
 END;
 
 CREATE TABLE "movements" (
@@ -340,6 +340,7 @@ CREATE TRIGGER "treaty_movements_insert" AFTER INSERT ON "movements"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'movements: policy staff_book refuses this INSERT') FROM treaty_state s WHERE NOT coalesce(((NEW."booked_by" = coalesce(NEW."treaty_author", s.identity)) AND EXISTS (SELECT 1 FROM "staff" r1 WHERE (r1."who" = coalesce(NEW."treaty_author", s.identity)))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT 1 FROM "staff" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('movements', NEW."id");
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'movements', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_movements_update" AFTER UPDATE OF "id", "product_id", "delivery_id", "booked_by", "quantity", "unit_price", "at" ON "movements"
@@ -368,6 +369,11 @@ WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'movements.quantity never changes after insert (REVOKE UPDATE)') WHERE OLD."quantity" IS NOT NEW."quantity";
   SELECT RAISE(ABORT, 'movements.unit_price never changes after insert (REVOKE UPDATE)') WHERE OLD."unit_price" IS NOT NEW."unit_price";
   SELECT RAISE(ABORT, 'movements.at never changes after insert (REVOKE UPDATE)') WHERE OLD."at" IS NOT NEW."at";
+END;
+
+CREATE TRIGGER "treaty_movements_named" BEFORE UPDATE OF "treaty_author" ON "movements"
+WHEN NEW."treaty_author" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'movements', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_movements_maydelete" BEFORE DELETE ON "movements"

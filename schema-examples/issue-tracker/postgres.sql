@@ -97,6 +97,23 @@ BEGIN
   RETURN NEW;
 END $$;
 
+-- Whether the running transaction has written a row that names an author: asked before a DELETE is refused early, because a
+-- deleted row names none and goes with its transaction.
+CREATE FUNCTION treaty.names_author() RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  written text;
+  found boolean;
+BEGIN
+  FOR written IN SELECT DISTINCT q.table_name FROM treaty.queue q WHERE q.transaction = pg_current_xact_id() LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM treaty.queue q JOIN public.%I t ON t.id = q.row_id
+      WHERE q.transaction = pg_current_xact_id() AND q.table_name = %L AND t.treaty_author IS NOT NULL)', written, written)
+    INTO found;
+    IF found THEN RETURN true; END IF;
+  END LOOP;
+  RETURN false;
+END $$;
+
 CREATE TABLE "public"."admins" (
   "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
   "who" text COLLATE "C" NOT NULL CONSTRAINT "who must be an IDENTITY" CHECK ("who" ~ '^id1[a-z2-7]{60}$'),
@@ -145,7 +162,7 @@ CREATE FUNCTION treaty."may_delete_admins"() RETURNS trigger LANGUAGE plpgsql SE
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM (SELECT * FROM "public"."admins" UNION ALL SELECT * FROM old_rows) r1 WHERE (r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id))) THEN
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM (SELECT * FROM "public"."admins" UNION ALL SELECT * FROM old_rows) r1 WHERE (r1."who" = s.identity))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
     RAISE EXCEPTION USING MESSAGE = 'admins: policy admins_dismiss refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
@@ -214,7 +231,7 @@ CREATE FUNCTION treaty."may_delete_projects"() RETURNS trigger LANGUAGE plpgsql 
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."admins" r1 WHERE (r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id))) THEN
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."admins" r1 WHERE (r1."who" = s.identity))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
     RAISE EXCEPTION USING MESSAGE = 'projects: policy admins_discard refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
@@ -280,7 +297,7 @@ CREATE FUNCTION treaty."may_delete_members"() RETURNS trigger LANGUAGE plpgsql S
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (((o."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) OR EXISTS (SELECT FROM "public"."admins" r1 WHERE (r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END)))) IS NOT TRUE AND (o."project_id" IS NULL OR EXISTS (SELECT FROM "public"."projects" p WHERE p."id" = o."project_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id))) THEN
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (((o."who" = s.identity) OR EXISTS (SELECT FROM "public"."admins" r1 WHERE (r1."who" = s.identity)))) IS NOT TRUE AND (o."project_id" IS NULL OR EXISTS (SELECT FROM "public"."projects" p WHERE p."id" = o."project_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
     RAISE EXCEPTION USING MESSAGE = 'members: policy admins_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
@@ -368,7 +385,7 @@ CREATE FUNCTION treaty."may_delete_issues"() RETURNS trigger LANGUAGE plpgsql SE
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."members" r1 WHERE ((r1."project_id" = o."project_id") AND ((r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) AND (r1."role" = 'maintainer'))))) IS NOT TRUE AND (o."project_id" IS NULL OR EXISTS (SELECT FROM "public"."projects" p WHERE p."id" = o."project_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."members" r1 WHERE ((r1."project_id" = o."project_id") AND ((r1."who" = s.identity) AND (r1."role" = 'maintainer'))))) IS NOT TRUE AND (o."project_id" IS NULL OR EXISTS (SELECT FROM "public"."projects" p WHERE p."id" = o."project_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
     RAISE EXCEPTION USING MESSAGE = 'issues: policy maintainers_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
@@ -445,7 +462,7 @@ CREATE FUNCTION treaty."may_delete_comments"() RETURNS trigger LANGUAGE plpgsql 
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE ((o."writer" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END)) IS NOT TRUE AND (o."issue_id" IS NULL OR EXISTS (SELECT FROM "public"."issues" p WHERE p."id" = o."issue_id"))) THEN
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE ((o."writer" = s.identity)) IS NOT TRUE AND (o."issue_id" IS NULL OR EXISTS (SELECT FROM "public"."issues" p WHERE p."id" = o."issue_id"))) AND NOT treaty.names_author() THEN
     RAISE EXCEPTION USING MESSAGE = 'comments: policy writers_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
@@ -519,7 +536,7 @@ CREATE FUNCTION treaty."may_delete_labels"() RETURNS trigger LANGUAGE plpgsql SE
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."members" r1 WHERE ((r1."project_id" = o."project_id") AND ((r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) AND (r1."role" = 'maintainer'))))) IS NOT TRUE AND (o."project_id" IS NULL OR EXISTS (SELECT FROM "public"."projects" p WHERE p."id" = o."project_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."members" r1 WHERE ((r1."project_id" = o."project_id") AND ((r1."who" = s.identity) AND (r1."role" = 'maintainer'))))) IS NOT TRUE AND (o."project_id" IS NULL OR EXISTS (SELECT FROM "public"."projects" p WHERE p."id" = o."project_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
     RAISE EXCEPTION USING MESSAGE = 'labels: policy maintainers_drop refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
@@ -581,7 +598,7 @@ CREATE FUNCTION treaty."may_delete_issue_labels"() RETURNS trigger LANGUAGE plpg
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."issues" r1, "public"."members" r2 WHERE ((r1."id" = o."issue_id") AND ((r2."project_id" = r1."project_id") AND (r2."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END))))) IS NOT TRUE AND (o."issue_id" IS NULL OR EXISTS (SELECT FROM "public"."issues" p WHERE p."id" = o."issue_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id)) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'issues' AND NOT EXISTS (SELECT FROM "public"."issues" d WHERE d."id" = q.row_id))) THEN
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."issues" r1, "public"."members" r2 WHERE ((r1."id" = o."issue_id") AND ((r2."project_id" = r1."project_id") AND (r2."who" = s.identity))))) IS NOT TRUE AND (o."issue_id" IS NULL OR EXISTS (SELECT FROM "public"."issues" p WHERE p."id" = o."issue_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id)) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'issues' AND NOT EXISTS (SELECT FROM "public"."issues" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
     RAISE EXCEPTION USING MESSAGE = 'issue_labels: policy members_unlabel refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;

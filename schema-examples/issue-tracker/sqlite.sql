@@ -34,8 +34,8 @@ END;
 -- Holds a row while, and only while, the sidecar writes (in its own transaction): triggers then do nothing.
 CREATE TABLE treaty_applying (one INTEGER PRIMARY KEY CHECK (one = 1));
 
--- The row whose running UPDATE names the author that it already has. Only early warnings of policies read it.
-CREATE TABLE treaty_named (table_name TEXT, row_id);
+-- The row whose author the application named last, by writing treaty_author. Only early warnings of policies read it.
+CREATE TABLE treaty_named (one INTEGER PRIMARY KEY CHECK (one = 1), table_name TEXT, row_id);
 
 -- Rows that are in the log but not in their tables, because an earlier claim of a unique key stands against them.
 CREATE TABLE treaty_withheld (
@@ -74,6 +74,7 @@ CREATE TRIGGER "treaty_admins_insert" AFTER INSERT ON "admins"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'admins: policy admins_appoint refuses this INSERT') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "admins" r1 WHERE r1."id" <> NEW."id" AND (r1."who" = coalesce(NEW."treaty_author", s.identity))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT 1 FROM "admins" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('admins', NEW."id");
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'admins', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_admins_update" AFTER UPDATE OF "id", "who" ON "admins"
@@ -109,9 +110,14 @@ WHEN EXISTS (SELECT 1 FROM "admins" WHERE "who" = NEW."who" AND "id" IS NOT OLD.
   INSERT INTO treaty_queue (table_name, row_id) SELECT 'admins', "id" FROM "admins" WHERE "who" = NEW."who" AND "id" IS NOT OLD."id";
 END;
 
+CREATE TRIGGER "treaty_admins_named" BEFORE UPDATE OF "treaty_author" ON "admins"
+WHEN NEW."treaty_author" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'admins', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
+END;
+
 CREATE TRIGGER "treaty_admins_maydelete" BEFORE DELETE ON "admins"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'admins: policy admins_dismiss refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "admins" r1 WHERE (r1."who" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END)), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT 1 FROM "admins" d WHERE d."id" = q.row_id));
+  SELECT RAISE(ABORT, 'admins: policy admins_dismiss refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "admins" r1 WHERE (r1."who" = s.identity)), 0) AND NOT EXISTS (SELECT 1 FROM treaty_named n JOIN treaty_queue q ON q.table_name = n.table_name AND q.row_id = n.row_id) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT 1 FROM "admins" d WHERE d."id" = q.row_id));
 END;
 
 CREATE TABLE "projects" (
@@ -131,6 +137,7 @@ CREATE TRIGGER "treaty_projects_insert" AFTER INSERT ON "projects"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'projects: policy admins_open refuses this INSERT') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "admins" r1 WHERE (r1."who" = coalesce(NEW."treaty_author", s.identity))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT 1 FROM "admins" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('projects', NEW."id");
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'projects', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_projects_update" AFTER UPDATE OF "id", "key", "name", "archived", "created_at" ON "projects"
@@ -167,14 +174,13 @@ WHEN EXISTS (SELECT 1 FROM "projects" WHERE "key" = NEW."key" AND "id" IS NOT OL
 END;
 
 CREATE TRIGGER "treaty_projects_named" BEFORE UPDATE OF "treaty_author" ON "projects"
-WHEN NEW."treaty_author" IS OLD."treaty_author" AND NEW."treaty_author" IS NOT NULL AND OLD."treaty_status" IS NOT 'pending' AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  DELETE FROM treaty_named;
-  INSERT INTO treaty_named (table_name, row_id) VALUES ('projects', NEW."id");
+WHEN NEW."treaty_author" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'projects', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_projects_maydelete" BEFORE DELETE ON "projects"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'projects: policy admins_discard refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "admins" r1 WHERE (r1."who" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END)), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT 1 FROM "admins" d WHERE d."id" = q.row_id));
+  SELECT RAISE(ABORT, 'projects: policy admins_discard refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "admins" r1 WHERE (r1."who" = s.identity)), 0) AND NOT EXISTS (SELECT 1 FROM treaty_named n JOIN treaty_queue q ON q.table_name = n.table_name AND q.row_id = n.row_id) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT 1 FROM "admins" d WHERE d."id" = q.row_id));
 END;
 
 CREATE TABLE "members" (
@@ -193,6 +199,7 @@ CREATE TRIGGER "treaty_members_insert" AFTER INSERT ON "members"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'members: policies admins_add, maintainers_add refuse this INSERT') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "admins" r1 WHERE (r1."who" = coalesce(NEW."treaty_author", s.identity))), 0) AND NOT coalesce(((NEW."role" = 'reporter') AND EXISTS (SELECT 1 FROM "members" r1 WHERE r1."id" <> NEW."id" AND ((r1."project_id" = NEW."project_id") AND ((r1."who" = coalesce(NEW."treaty_author", s.identity)) AND (r1."role" = 'maintainer'))))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT 1 FROM "admins" d WHERE d."id" = q.row_id)) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('members', NEW."id");
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'members', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_members_update" AFTER UPDATE OF "id", "project_id", "who", "role" ON "members"
@@ -230,9 +237,14 @@ WHEN EXISTS (SELECT 1 FROM "members" WHERE "project_id" = NEW."project_id" AND "
   INSERT INTO treaty_queue (table_name, row_id) SELECT 'members', "id" FROM "members" WHERE "project_id" = NEW."project_id" AND "who" = NEW."who" AND "id" IS NOT OLD."id";
 END;
 
+CREATE TRIGGER "treaty_members_named" BEFORE UPDATE OF "treaty_author" ON "members"
+WHEN NEW."treaty_author" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'members', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
+END;
+
 CREATE TRIGGER "treaty_members_maydelete" BEFORE DELETE ON "members"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'members: policy admins_remove refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(((OLD."who" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END) OR EXISTS (SELECT 1 FROM "admins" r1 WHERE (r1."who" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END))), 0) AND (OLD."project_id" IS NULL OR EXISTS (SELECT 1 FROM "projects" p WHERE p."id" = OLD."project_id")) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT 1 FROM "admins" d WHERE d."id" = q.row_id));
+  SELECT RAISE(ABORT, 'members: policy admins_remove refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(((OLD."who" = s.identity) OR EXISTS (SELECT 1 FROM "admins" r1 WHERE (r1."who" = s.identity))), 0) AND (OLD."project_id" IS NULL OR EXISTS (SELECT 1 FROM "projects" p WHERE p."id" = OLD."project_id")) AND NOT EXISTS (SELECT 1 FROM treaty_named n JOIN treaty_queue q ON q.table_name = n.table_name AND q.row_id = n.row_id) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT 1 FROM "admins" d WHERE d."id" = q.row_id));
 END;
 
 CREATE TABLE "issues" (
@@ -262,6 +274,7 @@ CREATE TRIGGER "treaty_issues_insert" AFTER INSERT ON "issues"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'issues: policy members_report refuses this INSERT') FROM treaty_state s WHERE NOT coalesce(((NEW."reporter" = coalesce(NEW."treaty_author", s.identity)) AND EXISTS (SELECT 1 FROM "members" r1 WHERE ((r1."project_id" = NEW."project_id") AND (r1."who" = coalesce(NEW."treaty_author", s.identity))))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('issues', NEW."id");
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'issues', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_issues_update" AFTER UPDATE OF "id", "project_id", "reporter", "assignee", "parent_id", "title", "body", "state", "priority", "due", "details", "created_at" ON "issues"
@@ -291,14 +304,13 @@ WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
 END;
 
 CREATE TRIGGER "treaty_issues_named" BEFORE UPDATE OF "treaty_author" ON "issues"
-WHEN NEW."treaty_author" IS OLD."treaty_author" AND NEW."treaty_author" IS NOT NULL AND OLD."treaty_status" IS NOT 'pending' AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  DELETE FROM treaty_named;
-  INSERT INTO treaty_named (table_name, row_id) VALUES ('issues', NEW."id");
+WHEN NEW."treaty_author" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'issues', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_issues_maydelete" BEFORE DELETE ON "issues"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'issues: policy maintainers_remove refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "members" r1 WHERE ((r1."project_id" = OLD."project_id") AND ((r1."who" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END) AND (r1."role" = 'maintainer')))), 0) AND (OLD."project_id" IS NULL OR EXISTS (SELECT 1 FROM "projects" p WHERE p."id" = OLD."project_id")) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id));
+  SELECT RAISE(ABORT, 'issues: policy maintainers_remove refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "members" r1 WHERE ((r1."project_id" = OLD."project_id") AND ((r1."who" = s.identity) AND (r1."role" = 'maintainer')))), 0) AND (OLD."project_id" IS NULL OR EXISTS (SELECT 1 FROM "projects" p WHERE p."id" = OLD."project_id")) AND NOT EXISTS (SELECT 1 FROM treaty_named n JOIN treaty_queue q ON q.table_name = n.table_name AND q.row_id = n.row_id) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id));
 END;
 
 CREATE TABLE "comments" (
@@ -317,6 +329,7 @@ CREATE TRIGGER "treaty_comments_insert" AFTER INSERT ON "comments"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'comments: policy members_comment refuses this INSERT') FROM treaty_state s WHERE NOT coalesce(((NEW."writer" = coalesce(NEW."treaty_author", s.identity)) AND EXISTS (SELECT 1 FROM "issues" r1, "members" r2 WHERE ((r1."id" = NEW."issue_id") AND ((r2."project_id" = r1."project_id") AND (r2."who" = coalesce(NEW."treaty_author", s.identity)))))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id)) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'issues' AND NOT EXISTS (SELECT 1 FROM "issues" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('comments', NEW."id");
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'comments', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_comments_update" AFTER UPDATE OF "id", "issue_id", "writer", "body", "at" ON "comments"
@@ -346,14 +359,13 @@ WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
 END;
 
 CREATE TRIGGER "treaty_comments_named" BEFORE UPDATE OF "treaty_author" ON "comments"
-WHEN NEW."treaty_author" IS OLD."treaty_author" AND NEW."treaty_author" IS NOT NULL AND OLD."treaty_status" IS NOT 'pending' AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  DELETE FROM treaty_named;
-  INSERT INTO treaty_named (table_name, row_id) VALUES ('comments', NEW."id");
+WHEN NEW."treaty_author" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'comments', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_comments_maydelete" BEFORE DELETE ON "comments"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'comments: policy writers_remove refuses this DELETE') FROM treaty_state s WHERE NOT coalesce((OLD."writer" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END), 0) AND (OLD."issue_id" IS NULL OR EXISTS (SELECT 1 FROM "issues" p WHERE p."id" = OLD."issue_id"));
+  SELECT RAISE(ABORT, 'comments: policy writers_remove refuses this DELETE') FROM treaty_state s WHERE NOT coalesce((OLD."writer" = s.identity), 0) AND (OLD."issue_id" IS NULL OR EXISTS (SELECT 1 FROM "issues" p WHERE p."id" = OLD."issue_id")) AND NOT EXISTS (SELECT 1 FROM treaty_named n JOIN treaty_queue q ON q.table_name = n.table_name AND q.row_id = n.row_id);
 END;
 
 CREATE TABLE "labels" (
@@ -372,6 +384,7 @@ CREATE TRIGGER "treaty_labels_insert" AFTER INSERT ON "labels"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'labels: policy maintainers_define refuses this INSERT') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "members" r1 WHERE ((r1."project_id" = NEW."project_id") AND ((r1."who" = coalesce(NEW."treaty_author", s.identity)) AND (r1."role" = 'maintainer')))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('labels', NEW."id");
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'labels', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_labels_update" AFTER UPDATE OF "id", "project_id", "name", "colour" ON "labels"
@@ -410,14 +423,13 @@ WHEN EXISTS (SELECT 1 FROM "labels" WHERE "project_id" = NEW."project_id" AND "n
 END;
 
 CREATE TRIGGER "treaty_labels_named" BEFORE UPDATE OF "treaty_author" ON "labels"
-WHEN NEW."treaty_author" IS OLD."treaty_author" AND NEW."treaty_author" IS NOT NULL AND OLD."treaty_status" IS NOT 'pending' AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  DELETE FROM treaty_named;
-  INSERT INTO treaty_named (table_name, row_id) VALUES ('labels', NEW."id");
+WHEN NEW."treaty_author" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'labels', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_labels_maydelete" BEFORE DELETE ON "labels"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'labels: policy maintainers_drop refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "members" r1 WHERE ((r1."project_id" = OLD."project_id") AND ((r1."who" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END) AND (r1."role" = 'maintainer')))), 0) AND (OLD."project_id" IS NULL OR EXISTS (SELECT 1 FROM "projects" p WHERE p."id" = OLD."project_id")) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id));
+  SELECT RAISE(ABORT, 'labels: policy maintainers_drop refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "members" r1 WHERE ((r1."project_id" = OLD."project_id") AND ((r1."who" = s.identity) AND (r1."role" = 'maintainer')))), 0) AND (OLD."project_id" IS NULL OR EXISTS (SELECT 1 FROM "projects" p WHERE p."id" = OLD."project_id")) AND NOT EXISTS (SELECT 1 FROM treaty_named n JOIN treaty_queue q ON q.table_name = n.table_name AND q.row_id = n.row_id) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id));
 END;
 
 CREATE TABLE "issue_labels" (
@@ -435,6 +447,7 @@ CREATE TRIGGER "treaty_issue_labels_insert" AFTER INSERT ON "issue_labels"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'issue_labels: policy members_label refuses this INSERT') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "issues" r1, "members" r2 WHERE ((r1."id" = NEW."issue_id") AND ((r2."project_id" = r1."project_id") AND (r2."who" = coalesce(NEW."treaty_author", s.identity))))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id)) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'issues' AND NOT EXISTS (SELECT 1 FROM "issues" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('issue_labels', NEW."id");
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'issue_labels', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_issue_labels_update" AFTER UPDATE OF "id", "issue_id", "label_id" ON "issue_labels"
@@ -471,7 +484,12 @@ WHEN EXISTS (SELECT 1 FROM "issue_labels" WHERE "issue_id" = NEW."issue_id" AND 
   INSERT INTO treaty_queue (table_name, row_id) SELECT 'issue_labels', "id" FROM "issue_labels" WHERE "issue_id" = NEW."issue_id" AND "label_id" = NEW."label_id" AND "id" IS NOT OLD."id";
 END;
 
+CREATE TRIGGER "treaty_issue_labels_named" BEFORE UPDATE OF "treaty_author" ON "issue_labels"
+WHEN NEW."treaty_author" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'issue_labels', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
+END;
+
 CREATE TRIGGER "treaty_issue_labels_maydelete" BEFORE DELETE ON "issue_labels"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'issue_labels: policy members_unlabel refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "issues" r1, "members" r2 WHERE ((r1."id" = OLD."issue_id") AND ((r2."project_id" = r1."project_id") AND (r2."who" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END)))), 0) AND (OLD."issue_id" IS NULL OR EXISTS (SELECT 1 FROM "issues" p WHERE p."id" = OLD."issue_id")) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id)) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'issues' AND NOT EXISTS (SELECT 1 FROM "issues" d WHERE d."id" = q.row_id));
+  SELECT RAISE(ABORT, 'issue_labels: policy members_unlabel refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "issues" r1, "members" r2 WHERE ((r1."id" = OLD."issue_id") AND ((r2."project_id" = r1."project_id") AND (r2."who" = s.identity)))), 0) AND (OLD."issue_id" IS NULL OR EXISTS (SELECT 1 FROM "issues" p WHERE p."id" = OLD."issue_id")) AND NOT EXISTS (SELECT 1 FROM treaty_named n JOIN treaty_queue q ON q.table_name = n.table_name AND q.row_id = n.row_id) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id)) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'issues' AND NOT EXISTS (SELECT 1 FROM "issues" d WHERE d."id" = q.row_id));
 END;

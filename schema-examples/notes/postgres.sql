@@ -97,6 +97,23 @@ BEGIN
   RETURN NEW;
 END $$;
 
+-- Whether the running transaction has written a row that names an author: asked before a DELETE is refused early, because a
+-- deleted row names none and goes with its transaction.
+CREATE FUNCTION treaty.names_author() RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  written text;
+  found boolean;
+BEGIN
+  FOR written IN SELECT DISTINCT q.table_name FROM treaty.queue q WHERE q.transaction = pg_current_xact_id() LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM treaty.queue q JOIN public.%I t ON t.id = q.row_id
+      WHERE q.transaction = pg_current_xact_id() AND q.table_name = %L AND t.treaty_author IS NOT NULL)', written, written)
+    INTO found;
+    IF found THEN RETURN true; END IF;
+  END LOOP;
+  RETURN false;
+END $$;
+
 CREATE TABLE "public"."members" (
   "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
   "who" text COLLATE "C" NOT NULL CONSTRAINT "who must be an IDENTITY" CHECK ("who" ~ '^id1[a-z2-7]{60}$'),
@@ -150,7 +167,7 @@ CREATE FUNCTION treaty."may_delete_members"() RETURNS trigger LANGUAGE plpgsql S
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM (SELECT * FROM "public"."members" UNION ALL SELECT * FROM old_rows) r1 WHERE ((r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) AND (r1."role" = 'admin')))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM (SELECT * FROM "public"."members" UNION ALL SELECT * FROM old_rows) r1 WHERE ((r1."who" = s.identity) AND (r1."role" = 'admin')))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
     RAISE EXCEPTION USING MESSAGE = 'members: policy admins_dismiss refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
@@ -221,7 +238,7 @@ CREATE FUNCTION treaty."may_delete_notes"() RETURNS trigger LANGUAGE plpgsql SEC
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE ((o."owner" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END)) IS NOT TRUE) THEN
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE ((o."owner" = s.identity)) IS NOT TRUE) AND NOT treaty.names_author() THEN
     RAISE EXCEPTION USING MESSAGE = 'notes: policy owners_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;

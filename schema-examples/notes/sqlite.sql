@@ -34,8 +34,8 @@ END;
 -- Holds a row while, and only while, the sidecar writes (in its own transaction): triggers then do nothing.
 CREATE TABLE treaty_applying (one INTEGER PRIMARY KEY CHECK (one = 1));
 
--- The row whose running UPDATE names the author that it already has. Only early warnings of policies read it.
-CREATE TABLE treaty_named (table_name TEXT, row_id);
+-- The row whose author the application named last, by writing treaty_author. Only early warnings of policies read it.
+CREATE TABLE treaty_named (one INTEGER PRIMARY KEY CHECK (one = 1), table_name TEXT, row_id);
 
 -- Rows that are in the log but not in their tables, because an earlier claim of a unique key stands against them.
 CREATE TABLE treaty_withheld (
@@ -76,6 +76,7 @@ CREATE TRIGGER "treaty_members_insert" AFTER INSERT ON "members"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'members: policy admins_appoint refuses this INSERT') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "members" r1 WHERE r1."id" <> NEW."id" AND ((r1."who" = coalesce(NEW."treaty_author", s.identity)) AND (r1."role" = 'admin'))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('members', NEW."id");
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'members', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_members_update" AFTER UPDATE OF "id", "who", "role" ON "members"
@@ -112,9 +113,14 @@ WHEN EXISTS (SELECT 1 FROM "members" WHERE "who" = NEW."who" AND "role" = NEW."r
   INSERT INTO treaty_queue (table_name, row_id) SELECT 'members', "id" FROM "members" WHERE "who" = NEW."who" AND "role" = NEW."role" AND "id" IS NOT OLD."id";
 END;
 
+CREATE TRIGGER "treaty_members_named" BEFORE UPDATE OF "treaty_author" ON "members"
+WHEN NEW."treaty_author" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'members', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
+END;
+
 CREATE TRIGGER "treaty_members_maydelete" BEFORE DELETE ON "members"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'members: policy admins_dismiss refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "members" r1 WHERE ((r1."who" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END) AND (r1."role" = 'admin'))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id));
+  SELECT RAISE(ABORT, 'members: policy admins_dismiss refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "members" r1 WHERE ((r1."who" = s.identity) AND (r1."role" = 'admin'))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_named n JOIN treaty_queue q ON q.table_name = n.table_name AND q.row_id = n.row_id) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id));
 END;
 
 CREATE TABLE "notes" (
@@ -133,6 +139,7 @@ CREATE TRIGGER "treaty_notes_insert" AFTER INSERT ON "notes"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'notes: policy editors_write refuses this INSERT') FROM treaty_state s WHERE NOT coalesce(((NEW."owner" = coalesce(NEW."treaty_author", s.identity)) AND EXISTS (SELECT 1 FROM "members" r1 WHERE (r1."who" = coalesce(NEW."treaty_author", s.identity)))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT 1 FROM "members" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('notes', NEW."id");
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'notes', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_notes_update" AFTER UPDATE OF "id", "owner", "title", "body", "stars" ON "notes"
@@ -160,12 +167,11 @@ WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
 END;
 
 CREATE TRIGGER "treaty_notes_named" BEFORE UPDATE OF "treaty_author" ON "notes"
-WHEN NEW."treaty_author" IS OLD."treaty_author" AND NEW."treaty_author" IS NOT NULL AND OLD."treaty_status" IS NOT 'pending' AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  DELETE FROM treaty_named;
-  INSERT INTO treaty_named (table_name, row_id) VALUES ('notes', NEW."id");
+WHEN NEW."treaty_author" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'notes', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_notes_maydelete" BEFORE DELETE ON "notes"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'notes: policy owners_remove refuses this DELETE') FROM treaty_state s WHERE NOT coalesce((OLD."owner" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END), 0);
+  SELECT RAISE(ABORT, 'notes: policy owners_remove refuses this DELETE') FROM treaty_state s WHERE NOT coalesce((OLD."owner" = s.identity), 0) AND NOT EXISTS (SELECT 1 FROM treaty_named n JOIN treaty_queue q ON q.table_name = n.table_name AND q.row_id = n.row_id);
 END;

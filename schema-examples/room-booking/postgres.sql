@@ -97,6 +97,23 @@ BEGIN
   RETURN NEW;
 END $$;
 
+-- Whether the running transaction has written a row that names an author: asked before a DELETE is refused early, because a
+-- deleted row names none and goes with its transaction.
+CREATE FUNCTION treaty.names_author() RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  written text;
+  found boolean;
+BEGIN
+  FOR written IN SELECT DISTINCT q.table_name FROM treaty.queue q WHERE q.transaction = pg_current_xact_id() LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM treaty.queue q JOIN public.%I t ON t.id = q.row_id
+      WHERE q.transaction = pg_current_xact_id() AND q.table_name = %L AND t.treaty_author IS NOT NULL)', written, written)
+    INTO found;
+    IF found THEN RETURN true; END IF;
+  END LOOP;
+  RETURN false;
+END $$;
+
 CREATE TABLE "public"."residents" (
   "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
   "who" text COLLATE "C" NOT NULL CONSTRAINT "who must be an IDENTITY" CHECK ("who" ~ '^id1[a-z2-7]{60}$'),
@@ -161,7 +178,7 @@ CREATE FUNCTION treaty."may_delete_residents"() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (((o."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) OR EXISTS (SELECT FROM (SELECT * FROM "public"."residents" UNION ALL SELECT * FROM old_rows) r1 WHERE ((r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) AND (r1."steward" = TRUE))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (((o."who" = s.identity) OR EXISTS (SELECT FROM (SELECT * FROM "public"."residents" UNION ALL SELECT * FROM old_rows) r1 WHERE ((r1."who" = s.identity) AND (r1."steward" = TRUE))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
     RAISE EXCEPTION USING MESSAGE = 'residents: policy stewards_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
@@ -229,7 +246,7 @@ CREATE FUNCTION treaty."may_delete_rooms"() RETURNS trigger LANGUAGE plpgsql SEC
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) AND (r1."steward" = TRUE)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = s.identity) AND (r1."steward" = TRUE)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
     RAISE EXCEPTION USING MESSAGE = 'rooms: policy stewards_close refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
@@ -317,7 +334,7 @@ CREATE FUNCTION treaty."may_delete_bookings"() RETURNS trigger LANGUAGE plpgsql 
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (((o."holder" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) OR EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) AND (r1."steward" = TRUE))))) IS NOT TRUE AND (o."room_id" IS NULL OR EXISTS (SELECT FROM "public"."rooms" p WHERE p."id" = o."room_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (((o."holder" = s.identity) OR EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = s.identity) AND (r1."steward" = TRUE))))) IS NOT TRUE AND (o."room_id" IS NULL OR EXISTS (SELECT FROM "public"."rooms" p WHERE p."id" = o."room_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
     RAISE EXCEPTION USING MESSAGE = 'bookings: policy holders_release refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
@@ -386,7 +403,7 @@ CREATE FUNCTION treaty."may_delete_keys"() RETURNS trigger LANGUAGE plpgsql SECU
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END) AND (r1."steward" = TRUE)))) IS NOT TRUE AND (o."room_id" IS NULL OR EXISTS (SELECT FROM "public"."rooms" p WHERE p."id" = o."room_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = s.identity) AND (r1."steward" = TRUE)))) IS NOT TRUE AND (o."room_id" IS NULL OR EXISTS (SELECT FROM "public"."rooms" p WHERE p."id" = o."room_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
     RAISE EXCEPTION USING MESSAGE = 'keys: policy stewards_melt refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;

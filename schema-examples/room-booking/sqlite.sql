@@ -34,8 +34,8 @@ END;
 -- Holds a row while, and only while, the sidecar writes (in its own transaction): triggers then do nothing.
 CREATE TABLE treaty_applying (one INTEGER PRIMARY KEY CHECK (one = 1));
 
--- The row whose running UPDATE names the author that it already has. Only early warnings of policies read it.
-CREATE TABLE treaty_named (table_name TEXT, row_id);
+-- The row whose author the application named last, by writing treaty_author. Only early warnings of policies read it.
+CREATE TABLE treaty_named (one INTEGER PRIMARY KEY CHECK (one = 1), table_name TEXT, row_id);
 
 -- Rows that are in the log but not in their tables, because an earlier claim of a unique key stands against them.
 CREATE TABLE treaty_withheld (
@@ -76,6 +76,7 @@ CREATE TRIGGER "treaty_residents_insert" AFTER INSERT ON "residents"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'residents: policy stewards_admit refuses this INSERT') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "residents" r1 WHERE r1."id" <> NEW."id" AND ((r1."who" = coalesce(NEW."treaty_author", s.identity)) AND (r1."steward" = 1))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT 1 FROM "residents" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('residents', NEW."id");
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'residents', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_residents_update" AFTER UPDATE OF "id", "who", "name", "steward" ON "residents"
@@ -114,14 +115,13 @@ WHEN EXISTS (SELECT 1 FROM "residents" WHERE "who" = NEW."who" AND "id" IS NOT O
 END;
 
 CREATE TRIGGER "treaty_residents_named" BEFORE UPDATE OF "treaty_author" ON "residents"
-WHEN NEW."treaty_author" IS OLD."treaty_author" AND NEW."treaty_author" IS NOT NULL AND OLD."treaty_status" IS NOT 'pending' AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  DELETE FROM treaty_named;
-  INSERT INTO treaty_named (table_name, row_id) VALUES ('residents', NEW."id");
+WHEN NEW."treaty_author" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'residents', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_residents_maydelete" BEFORE DELETE ON "residents"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'residents: policy stewards_remove refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(((OLD."who" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END) OR EXISTS (SELECT 1 FROM "residents" r1 WHERE ((r1."who" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END) AND (r1."steward" = 1)))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT 1 FROM "residents" d WHERE d."id" = q.row_id));
+  SELECT RAISE(ABORT, 'residents: policy stewards_remove refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(((OLD."who" = s.identity) OR EXISTS (SELECT 1 FROM "residents" r1 WHERE ((r1."who" = s.identity) AND (r1."steward" = 1)))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_named n JOIN treaty_queue q ON q.table_name = n.table_name AND q.row_id = n.row_id) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT 1 FROM "residents" d WHERE d."id" = q.row_id));
 END;
 
 CREATE TABLE "rooms" (
@@ -140,6 +140,7 @@ CREATE TRIGGER "treaty_rooms_insert" AFTER INSERT ON "rooms"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'rooms: policy stewards_open refuses this INSERT') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "residents" r1 WHERE ((r1."who" = coalesce(NEW."treaty_author", s.identity)) AND (r1."steward" = 1))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT 1 FROM "residents" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('rooms', NEW."id");
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'rooms', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_rooms_update" AFTER UPDATE OF "id", "name", "seats", "floor" ON "rooms"
@@ -176,14 +177,13 @@ WHEN EXISTS (SELECT 1 FROM "rooms" WHERE "name" = NEW."name" AND "id" IS NOT OLD
 END;
 
 CREATE TRIGGER "treaty_rooms_named" BEFORE UPDATE OF "treaty_author" ON "rooms"
-WHEN NEW."treaty_author" IS OLD."treaty_author" AND NEW."treaty_author" IS NOT NULL AND OLD."treaty_status" IS NOT 'pending' AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  DELETE FROM treaty_named;
-  INSERT INTO treaty_named (table_name, row_id) VALUES ('rooms', NEW."id");
+WHEN NEW."treaty_author" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'rooms', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_rooms_maydelete" BEFORE DELETE ON "rooms"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'rooms: policy stewards_close refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "residents" r1 WHERE ((r1."who" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END) AND (r1."steward" = 1))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT 1 FROM "residents" d WHERE d."id" = q.row_id));
+  SELECT RAISE(ABORT, 'rooms: policy stewards_close refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "residents" r1 WHERE ((r1."who" = s.identity) AND (r1."steward" = 1))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_named n JOIN treaty_queue q ON q.table_name = n.table_name AND q.row_id = n.row_id) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT 1 FROM "residents" d WHERE d."id" = q.row_id));
 END;
 
 CREATE TABLE "bookings" (
@@ -207,6 +207,7 @@ CREATE TRIGGER "treaty_bookings_insert" AFTER INSERT ON "bookings"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'bookings: policy residents_book refuses this INSERT') FROM treaty_state s WHERE NOT coalesce(((NEW."holder" = coalesce(NEW."treaty_author", s.identity)) AND EXISTS (SELECT 1 FROM "residents" r1 WHERE (r1."who" = coalesce(NEW."treaty_author", s.identity)))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT 1 FROM "residents" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('bookings', NEW."id");
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'bookings', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_bookings_update" AFTER UPDATE OF "id", "room_id", "day", "slot", "holder", "purpose", "guests", "booked_at" ON "bookings"
@@ -248,14 +249,13 @@ WHEN EXISTS (SELECT 1 FROM "bookings" WHERE "room_id" = NEW."room_id" AND "day" 
 END;
 
 CREATE TRIGGER "treaty_bookings_named" BEFORE UPDATE OF "treaty_author" ON "bookings"
-WHEN NEW."treaty_author" IS OLD."treaty_author" AND NEW."treaty_author" IS NOT NULL AND OLD."treaty_status" IS NOT 'pending' AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  DELETE FROM treaty_named;
-  INSERT INTO treaty_named (table_name, row_id) VALUES ('bookings', NEW."id");
+WHEN NEW."treaty_author" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'bookings', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_bookings_maydelete" BEFORE DELETE ON "bookings"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'bookings: policy holders_release refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(((OLD."holder" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END) OR EXISTS (SELECT 1 FROM "residents" r1 WHERE ((r1."who" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END) AND (r1."steward" = 1)))), 0) AND (OLD."room_id" IS NULL OR EXISTS (SELECT 1 FROM "rooms" p WHERE p."id" = OLD."room_id")) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT 1 FROM "residents" d WHERE d."id" = q.row_id));
+  SELECT RAISE(ABORT, 'bookings: policy holders_release refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(((OLD."holder" = s.identity) OR EXISTS (SELECT 1 FROM "residents" r1 WHERE ((r1."who" = s.identity) AND (r1."steward" = 1)))), 0) AND (OLD."room_id" IS NULL OR EXISTS (SELECT 1 FROM "rooms" p WHERE p."id" = OLD."room_id")) AND NOT EXISTS (SELECT 1 FROM treaty_named n JOIN treaty_queue q ON q.table_name = n.table_name AND q.row_id = n.row_id) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT 1 FROM "residents" d WHERE d."id" = q.row_id));
 END;
 
 CREATE TABLE "keys" (
@@ -275,6 +275,7 @@ CREATE TRIGGER "treaty_keys_insert" AFTER INSERT ON "keys"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
   SELECT RAISE(ABORT, 'keys: policy stewards_cut refuses this INSERT') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "residents" r1 WHERE ((r1."who" = coalesce(NEW."treaty_author", s.identity)) AND (r1."steward" = 1))), 0) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT 1 FROM "residents" d WHERE d."id" = q.row_id));
   INSERT INTO treaty_queue (table_name, row_id) VALUES ('keys', NEW."id");
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'keys', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_keys_update" AFTER UPDATE OF "id", "room_id", "number", "resident_id" ON "keys"
@@ -313,12 +314,11 @@ WHEN (EXISTS (SELECT 1 FROM "keys" WHERE "resident_id" = NEW."resident_id" AND "
 END;
 
 CREATE TRIGGER "treaty_keys_named" BEFORE UPDATE OF "treaty_author" ON "keys"
-WHEN NEW."treaty_author" IS OLD."treaty_author" AND NEW."treaty_author" IS NOT NULL AND OLD."treaty_status" IS NOT 'pending' AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  DELETE FROM treaty_named;
-  INSERT INTO treaty_named (table_name, row_id) VALUES ('keys', NEW."id");
+WHEN NEW."treaty_author" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
+  INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, 'keys', NEW."id" WHERE NEW."treaty_author" IS NOT NULL ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id;
 END;
 
 CREATE TRIGGER "treaty_keys_maydelete" BEFORE DELETE ON "keys"
 WHEN NOT EXISTS (SELECT 1 FROM treaty_applying) BEGIN
-  SELECT RAISE(ABORT, 'keys: policy stewards_melt refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "residents" r1 WHERE ((r1."who" = CASE WHEN OLD."treaty_status" = 'pending' THEN coalesce(OLD."treaty_author", s.identity) ELSE s.identity END) AND (r1."steward" = 1))), 0) AND (OLD."room_id" IS NULL OR EXISTS (SELECT 1 FROM "rooms" p WHERE p."id" = OLD."room_id")) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT 1 FROM "residents" d WHERE d."id" = q.row_id));
+  SELECT RAISE(ABORT, 'keys: policy stewards_melt refuses this DELETE') FROM treaty_state s WHERE NOT coalesce(EXISTS (SELECT 1 FROM "residents" r1 WHERE ((r1."who" = s.identity) AND (r1."steward" = 1))), 0) AND (OLD."room_id" IS NULL OR EXISTS (SELECT 1 FROM "rooms" p WHERE p."id" = OLD."room_id")) AND NOT EXISTS (SELECT 1 FROM treaty_named n JOIN treaty_queue q ON q.table_name = n.table_name AND q.row_id = n.row_id) AND NOT EXISTS (SELECT 1 FROM treaty_queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT 1 FROM "residents" d WHERE d."id" = q.row_id));
 END;

@@ -41,3 +41,12 @@ pub(super) fn reads_author(expr: &SchemaExpr) -> bool {
         Expr::In { expr, list } => reads_author(expr) || list.iter().any(reads_author),
     }
 }
+
+/// Whether `author()` occurs in a condition.
+pub(super) fn condition_reads_author(condition: &SchemaCondition) -> bool {
+    match condition {
+        Condition::And(list) | Condition::Or(list) => list.iter().any(condition_reads_author),
+        Condition::Exists(exists) => reads_author(&exists.filter),
+        Condition::Scalar(expr) => reads_author(expr),
+    }
+}

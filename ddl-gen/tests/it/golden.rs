@@ -55,9 +55,17 @@ fn each_example_gives_the_sql_beside_it() {
 }
 
 #[test]
-fn the_notes_example_is_the_one_of_the_documentation() {
+fn the_notes_example_has_its_tables_and_its_founder() {
     let file = example("notes");
     assert_eq!(file.schema.tables().len(), 2);
     assert_eq!(file.genesis_rows.len(), 1);
     assert_eq!(file.notes, []);
+}
+
+#[test]
+fn the_example_of_the_documentation_is_valid() {
+    let page = fs::read_to_string(examples().join("../docs/schema-files.md")).expect("the page exists");
+    let text =
+        page.split("```sql\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the page has an example");
+    parse("schema-files.md", text).expect("and it is valid");
 }

@@ -38,8 +38,9 @@ fn warning(schema: &Schema, table: &Table, command: Command) -> Option<String> {
     };
     // Without a row of treaty.state there is no author, and nobody to refuse.
     let state = if writer.reads_author { " CROSS JOIN treaty.state s" } else { "" };
+    let unless = if writer.reads_author && command == Command::Delete { " AND NOT treaty.names_author()" } else { "" };
     let body = format!(
-        "  IF EXISTS (SELECT FROM {rows}{state} WHERE {}) THEN\n    RAISE EXCEPTION USING MESSAGE = {}, ERRCODE = 'insufficient_privilege';\n  END IF;\n  RETURN NULL;\n",
+        "  IF EXISTS (SELECT FROM {rows}{state} WHERE {}){unless} THEN\n    RAISE EXCEPTION USING MESSAGE = {}, ERRCODE = 'insufficient_privilege';\n  END IF;\n  RETURN NULL;\n",
         writer.refusal(&conditions),
         text(&message(table, command, &policies)),
     );
@@ -102,10 +103,7 @@ impl Writer<'_> {
     fn author(&self) -> String {
         match self.command {
             Command::Insert | Command::Select | Command::Update => "coalesce(n.treaty_author, s.identity)".to_owned(),
-            Command::Delete => {
-                "CASE WHEN o.treaty_status = 'pending' THEN coalesce(o.treaty_author, s.identity) ELSE s.identity END"
-                    .to_owned()
-            }
+            Command::Delete => "s.identity".to_owned(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! SQL for SQLite: tables with their status columns, capture triggers, early warnings, bookkeeping.
 //!
 //! Built-in SQL of SQLite 3.32 and later, no function that another client would lack. What the triggers promise to the
-//! sidecar is in migrations/sqlite/README.md; why they are as they are, in docs/schema-files.md.
+//! sidecar is in migrations/sqlite/README.md; which trap each avoids, in docs/sqlite.md.
 
 mod expr;
 mod policies;

@@ -1,8 +1,8 @@
 //! Policies as triggers that fail a statement at once, by name: a convenience, before the engine's verdict.
 //!
 //! They must never refuse what the engine accepts. So a policy that SQLite would not evaluate exactly is left to the engine,
-//! and so is a refusal while a deleted row that the policy reads is still in the queue: what a transaction deletes itself
-//! does not take its permission away.
+//! and so is a refusal while a deleted row that the policy reads is still in the queue (what a transaction deletes itself
+//! does not take its permission away), and of a DELETE while a row whose author was named is.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,15 @@ use treaty_schema::{Command, Condition, OnDelete, Policy, Schema, SchemaConditio
 
 use super::expr::{Scope, translate};
 use super::triggers::{Draft, Trigger, data_columns};
-use crate::sql::policies::{is_fixed, is_open, message, reads_author};
+use crate::sql::policies::{condition_reads_author, is_fixed, is_open, message, reads_author};
 use crate::sql::quote::{ident, junction, text};
 
 /// The early warnings of one table.
-#[derive(Default)]
 pub(super) struct Warnings {
     /// The statement for the trigger that captures inserts.
     pub(super) insert: Option<String>,
+    /// A further statement for the trigger that captures inserts, to follow the others.
+    pub(super) insert_mark: Option<String>,
     /// The statement for the trigger that captures updates.
     pub(super) update: Option<String>,
     /// Triggers of their own.
@@ -26,18 +27,29 @@ pub(super) struct Warnings {
 
 /// Returns the early warnings of one table.
 pub(super) fn warnings(schema: &Schema, table: &Table) -> Warnings {
-    let mut warnings =
-        Warnings { insert: warning(schema, table, Command::Insert).map(|(sql, _)| sql), ..Warnings::default() };
-    if let Some((sql, reads_author)) = warning(schema, table, Command::Update) {
-        warnings.update = Some(sql);
-        warnings.triggers.extend(reads_author.then(|| named(table)));
+    let judges_deletes = schema.tables().iter().any(deletes_depend_on_author);
+    let update = warning(schema, table, Command::Update);
+    let judges_updates = update.as_ref().is_some_and(|(_, reads_author)| *reads_author);
+    let mut triggers = Vec::new();
+    if judges_deletes || judges_updates {
+        triggers.push(named(table));
     }
     if let Some((sql, _)) = warning(schema, table, Command::Delete) {
         // Before, not after: what the policy reads may be the row itself.
         let draft = Draft { what: "maydelete", event: "BEFORE DELETE".to_owned(), when: Vec::new(), body: vec![sql] };
-        warnings.triggers.push(draft.on(table));
+        triggers.push(draft.on(table));
     }
-    warnings
+    Warnings {
+        insert: warning(schema, table, Command::Insert).map(|(sql, _)| sql),
+        insert_mark: judges_deletes.then(|| mark(table)),
+        update: update.map(|(sql, _)| sql),
+        triggers,
+    }
+}
+
+/// Whether the early warning of DELETE needs to know who writes.
+fn deletes_depend_on_author(table: &Table) -> bool {
+    table.policies_for(Command::Delete).any(|policy| condition_reads_author(&policy.condition))
 }
 
 /// The statement that fails what no policy permits, and whether it reads the author; nothing where the command is open to
@@ -56,15 +68,21 @@ fn warning(schema: &Schema, table: &Table, command: Command) -> Option<(String, 
     Some((sql, writer.reads_author))
 }
 
-/// Remembers a row whose UPDATE names the author it already has: nothing else tells that from naming none.
+/// Remembers a row whose author the application names by an UPDATE: nothing in the row tells the same author named again
+/// from none, and a DELETE in the same transaction is this author's.
 fn named(table: &Table) -> Trigger {
-    let same = "NEW.\"treaty_author\" IS OLD.\"treaty_author\" AND NEW.\"treaty_author\" IS NOT NULL";
-    let body = vec![
-        "DELETE FROM treaty_named".to_owned(),
-        format!("INSERT INTO treaty_named (table_name, row_id) VALUES ({}, NEW.\"id\")", text(table.name.as_str())),
-    ];
-    let when = vec![same.to_owned(), "OLD.\"treaty_status\" IS NOT 'pending'".to_owned()];
-    Draft { what: "named", event: "BEFORE UPDATE OF \"treaty_author\"".to_owned(), when, body }.on(table)
+    let when = vec!["NEW.\"treaty_author\" IS NOT NULL".to_owned()];
+    let event = "BEFORE UPDATE OF \"treaty_author\"".to_owned();
+    Draft { what: "named", event, when, body: vec![mark(table)] }.on(table)
+}
+
+/// Remembers the row at hand in the one row of `treaty_named`. ON CONFLICT, unlike OR, is immune to an outer clause.
+fn mark(table: &Table) -> String {
+    format!(
+        "INSERT INTO treaty_named (one, table_name, row_id) SELECT 1, {}, NEW.\"id\" WHERE NEW.\"treaty_author\" IS NOT NULL \
+         ON CONFLICT (one) DO UPDATE SET table_name = excluded.table_name, row_id = excluded.row_id",
+        text(table.name.as_str())
+    )
 }
 
 struct Writer<'s> {
@@ -86,7 +104,14 @@ impl Writer<'_> {
                 let changed = data_columns(self.table).map(|column| format!("NEW.{0} IS NOT OLD.{0}", ident(column)));
                 refused.push(junction(&changed.collect::<Vec<_>>(), "OR"));
             }
-            Command::Delete => refused.extend(self.cascades()),
+            Command::Delete => {
+                refused.extend(self.cascades());
+                if self.reads_author {
+                    // A deleted row names no author: it goes with its transaction, in which another row may.
+                    let named = "SELECT 1 FROM treaty_named n JOIN treaty_queue q ON q.table_name = n.table_name AND q.row_id = n.row_id";
+                    refused.push(format!("NOT EXISTS ({named})"));
+                }
+            }
             Command::Insert | Command::Select => {}
         }
         for index in &self.read {
@@ -122,11 +147,7 @@ impl Writer<'_> {
                  THEN NEW.{author} ELSE s.identity END",
                 text(self.table.name.as_str()),
             ),
-            Command::Delete => {
-                format!(
-                    "CASE WHEN OLD.\"treaty_status\" = 'pending' THEN coalesce(OLD.{author}, s.identity) ELSE s.identity END"
-                )
-            }
+            Command::Delete => "s.identity".to_owned(),
         }
     }
 

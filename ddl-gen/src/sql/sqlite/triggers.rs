@@ -1,7 +1,7 @@
 //! Capture triggers: every write of an application ends up as a line of `treaty_queue`.
 //!
 //! All of them rest while the sidecar writes (`treaty_applying`). The commonest write, an insert into a table without
-//! UNIQUE keys, pays for one trigger with one INSERT. Traps and measurements behind each: docs/schema-files.md.
+//! UNIQUE keys, pays for one trigger with one INSERT. Which trap each avoids: docs/sqlite.md.
 
 use std::collections::BTreeSet;
 
@@ -25,8 +25,9 @@ const AWAKE: &str = "NOT EXISTS (SELECT 1 FROM treaty_applying)";
 /// Returns the triggers of one table, in the order in which to create them.
 pub fn triggers(schema: &Schema, table: &Table) -> Vec<Trigger> {
     let warnings = policies::warnings(schema, table);
+    let on_insert = warnings.insert.into_iter().chain([queue_line(table, "NEW")]).chain(warnings.insert_mark);
     let mut triggers = vec![
-        insert(table, warnings.insert),
+        insert(table, on_insert.collect()),
         update(table, warnings.update),
         author(table),
         delete(table),
@@ -83,8 +84,7 @@ fn queue_line(table: &Table, row: &str) -> String {
     format!("INSERT INTO treaty_queue (table_name, row_id) VALUES ({}, {row}.\"id\")", text(table.name.as_str()))
 }
 
-fn insert(table: &Table, warning: Option<String>) -> Trigger {
-    let body = warning.into_iter().chain([queue_line(table, "NEW")]).collect();
+fn insert(table: &Table, body: Vec<String>) -> Trigger {
     Draft { what: "insert", event: "AFTER INSERT".to_owned(), when: Vec::new(), body }.on(table)
 }
 

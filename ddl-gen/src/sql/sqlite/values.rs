@@ -1,4 +1,4 @@
-//! Types, values, defaults and forms in SQLite's terms (DECISIONS: one storage class per logical type).
+//! Types, values, defaults and forms in SQLite's terms: one storage class per logical type.
 
 use treaty_schema::{Column, DefaultValue, LogicalType, Value};
 

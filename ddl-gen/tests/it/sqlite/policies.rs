@@ -57,7 +57,24 @@ fn an_author_that_is_named_is_the_one_judged() {
         "UPDATE notes SET title = 'x', treaty_author = $other WHERE id = $2",
         &expect!["notes: policy owners_edit refuses this UPDATE"],
     );
-    check("UPDATE notes SET treaty_author = $other WHERE id = $3; DELETE FROM notes WHERE id = $3", &expect!["ok"]);
+    // A deleted row names no author: it goes with whoever is named in its transaction, which is the engine's to find out.
+    check(
+        "INSERT INTO members (who, role, treaty_author) VALUES ($other, 'editor', $node); DELETE FROM notes WHERE id = $3",
+        &expect!["ok"],
+    );
+    check(
+        "UPDATE notes SET title = 'x', treaty_author = $other WHERE id = $3; DELETE FROM notes WHERE id = $3",
+        &expect!["ok"],
+    );
+}
+
+#[test]
+fn an_author_named_in_an_earlier_transaction_is_no_excuse() {
+    let database = notes();
+    database.run("UPDATE notes SET title = 'x', treaty_author = $other WHERE id = $3");
+    database.run("DELETE FROM treaty_queue");
+    let error = database.fails("DELETE FROM notes WHERE id = $3");
+    assert!(error.contains("owners_remove"), "{error}");
 }
 
 #[test]
