@@ -31,6 +31,9 @@ const INGEST_ENTRIES: usize = 100;
 /// Rows of one batch for tables.
 const BATCH_ROWS: usize = 500;
 
+/// Imports of 100 swaps each.
+const SWAP_ROUNDS: usize = 200;
+
 #[derive(Default)]
 struct Figures(BTreeMap<&'static str, (&'static str, Vec<f64>)>);
 
@@ -60,7 +63,8 @@ fn notes() -> Patch {
         .frozen(&["owner"])
         .policy(Command::Insert, exists(&["members m"], all([eq(col("owner"), author()), eq(col("m.who"), author())])))
         .policy(Command::Update, scalar(eq(col("owner"), author())));
-    with_peers(patch([members, notes]), is_member())
+    let places = table("places").required("number", LogicalType::Integer).unique(&["number"]).open();
+    with_peers(patch([members, notes, places]), is_member())
 }
 
 fn id(number: usize) -> RowId {
@@ -99,6 +103,7 @@ fn main() {
     let mut author =
         write(&mut figures, &directory.path().join("author"), row_count, (transaction_rows, import_transactions));
     read(&mut figures, &directory.path().join("peer"), &mut author, row_count);
+    swap(&mut figures, &mut author);
     figures.print();
 }
 
@@ -165,4 +170,37 @@ fn read(figures: &mut Figures, path: &Path, author: &mut Replica, row_count: usi
     let files = ["", "-wal"].map(|end| path.with_file_name(format!("peer{end}")));
     let bytes: u64 = files.iter().map(|file| std::fs::metadata(file).unwrap().len()).sum();
     figures.add("bytes of the store, a row", "bytes", bytes as f64 / row_count as f64);
+}
+
+/// Lets two rows swap a UNIQUE key again and again: what it cost at first, and what after thousands of claims.
+fn swap(figures: &mut Figures, replica: &mut Replica) {
+    let rows = [id(usize::MAX - 1), id(usize::MAX - 2)];
+    let cells = |row: usize| vec![Some(rows[row].to_value()), Some(Value::Integer(i32::try_from(row).unwrap()))];
+    let operations = (0..2).map(|row| LocalOperation::Insert(LocalRow { table: 2, cells: cells(row) })).collect();
+    let import = |replica: &mut Replica, transactions: &[LocalTransaction]| {
+        let on = replica.frontier();
+        let outcome = replica.import(&keypair(0), LocalWork { on: &on, transactions, note: None, time_ms: 0 }).unwrap();
+        assert!(outcome.transactions.iter().all(Result::is_ok), "{:?}", outcome.transactions);
+    };
+    import(replica, &[LocalTransaction { operations }]);
+    for round in 0..SWAP_ROUNDS {
+        let swaps: Vec<LocalTransaction> = (1..=100)
+            .map(|step| {
+                let update = |row: usize| LocalOperation::Update {
+                    table: 2,
+                    id: rows[row],
+                    cells: vec![(1, Some(Value::Integer(i32::try_from((row + step) % 2).unwrap())))],
+                };
+                LocalTransaction { operations: vec![update(0), update(1)] }
+            })
+            .collect();
+        let start = Instant::now();
+        import(replica, &swaps);
+        let speed = 200.0 / start.elapsed().as_secs_f64();
+        match round {
+            0..10 => figures.add("swap a UNIQUE key, at first", "rows/s", speed),
+            _ if round >= SWAP_ROUNDS - 10 => figures.add("swap a UNIQUE key, at last", "rows/s", speed),
+            _ => {}
+        }
+    }
 }

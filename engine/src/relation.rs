@@ -25,4 +25,4 @@ pub use name::{RowId, RowKey, RowName};
 pub use store::{
     ClaimRecord, IndexKey, Marks, ReferenceRecord, RelationStore, RelationWriter, RowRecord, Walk, WriteRecord,
 };
-pub use view::{Image, View, Written};
+pub use view::{Image, Sight, View, Written};

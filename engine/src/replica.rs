@@ -24,12 +24,12 @@ use std::cell::RefCell;
 
 use treaty_schema::Schema;
 
-use crate::causality::{Index, Past, Version, VersionError};
+use crate::causality::{Index, Version, VersionError};
 use crate::cotx::may_read_peers;
 use crate::hash::SpaceId;
 use crate::identity::{Identity, Keypair};
 use crate::log::Entry;
-use crate::relation::{HeadCache, Layout, RowId, View};
+use crate::relation::{HeadCache, Layout, RowId, Sight, View};
 use crate::store::{Sqlite, StoreError};
 
 pub use error::ReplicaError;
@@ -76,6 +76,9 @@ impl Replica {
     }
 
     /// Opens the replica that a store holds; none if the store is empty.
+    ///
+    /// Over a store opened for reading, it shows the state of now for as long as it lives: keep it short, the writer's
+    /// log grows meanwhile.
     ///
     /// # Errors
     /// [`ReplicaError::Store`], [`ReplicaError::Schema`] if the store is damaged.
@@ -252,8 +255,8 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::Store`].
     pub fn may_sync(&self, peer: &Identity) -> Result<bool, ReplicaError> {
-        let past = self.index.whole();
-        Ok(may_read_peers(&self.view(&past, u64::MAX), peer)?)
+        let sight = self.sight_of_all();
+        Ok(may_read_peers(&self.view(&sight), peer)?)
     }
 
     /// Returns what a former peer is still sent: the version that holds the deletes that ended its access, with their
@@ -293,11 +296,14 @@ impl Replica {
         Ok(tx.commit()?)
     }
 
-    /// The tables at a past.
-    ///
-    /// * `height_max` - no entry of it is higher.
-    fn view<'r>(&'r self, past: &'r Past, height_max: u64) -> View<'r, Sqlite> {
-        View::new(&self.store, &self.layout, past, height_max, &self.heads)
+    /// The tables as somebody sees them.
+    fn view<'r>(&'r self, sight: &'r Sight) -> View<'r, Sqlite> {
+        View::new(&self.store, &self.layout, sight, &self.heads)
+    }
+
+    /// Sees everything that is held.
+    fn sight_of_all(&self) -> Sight {
+        Sight { past: self.index.whole(), height_max: u64::MAX, settled_below: u64::MAX }
     }
 
     /// Makes memory follow the store again after a write transaction failed.

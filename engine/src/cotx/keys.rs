@@ -165,7 +165,7 @@ impl<S: RelationStore> Case<'_, '_, S> {
             }
         }
         let mut is_claimed = false;
-        self.judge.view.store().claims(key, &mut |claim: ClaimRecord| {
+        self.judge.view.store().claims(key, self.judge.view.settled_below(), &mut |claim: ClaimRecord| {
             is_claimed = Target::Stored(claim.row) != row && self.is_held(claim.row, claim.write, group)?;
             Ok(if is_claimed { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;

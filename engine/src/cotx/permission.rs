@@ -273,7 +273,9 @@ impl<S: RelationStore> Witnesses<'_, '_, '_, S> {
                 rows.push(Target::Own { transaction: *transaction, operation: *operation });
             }
         }
-        case.judge.view.store().guards(key, &mut |row| {
+        // Who asks for rows deleted asks for them all.
+        let from = if case.judge.ignores_deletes { 0 } else { case.judge.view.settled_below() };
+        case.judge.view.store().guards(key, from, &mut |row| {
             rows.push(Target::Stored(row));
             Ok(ControlFlow::Continue(()))
         })?;

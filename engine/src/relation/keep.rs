@@ -1,7 +1,9 @@
 //! Keeping an admitted operation: the row, write, delete, claims, references and guards that it makes.
 //!
-//! The insertion of a plain row costs two writes; each UNIQUE key, foreign key and guard lookup one more.
+//! The insertion of a plain row costs two writes; each UNIQUE key, foreign key and guard lookup one more. What is released or
+//! deleted is noted where it is looked up, so that looking costs what is there, not what ever was.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use super::act::{Act, Content};
@@ -9,22 +11,22 @@ use super::payload::Span;
 use super::store::{
     ClaimRecord, IndexKey, Marks, ReferenceRecord, RelationStore, RelationWriter, RowRecord, WriteRecord,
 };
-use super::{Layout, RowId, RowKey, RowName, keys};
-use crate::causality::Past;
+use super::view::{View, Written};
+use super::{RowId, RowKey, RowName, keys};
 use crate::crdt::{OperationKey, Rank};
 use crate::fault::StoreError;
 use crate::log::{LogStore, Stamp};
 
 /// The entry whose operations are kept.
-#[derive(Debug, Clone, Copy)]
-pub struct Keeper<'k> {
-    /// The schema.
-    pub layout: &'k Layout,
-    /// Height and id of the entry.
+pub struct Keeper<'k, S> {
+    /// Its past.
+    pub view: View<'k, S>,
+    /// Its height and id.
     pub stamp: Stamp,
-    /// The past of the entry.
-    pub past: &'k Past,
 }
+
+/// By column group, the height of an entry that releases what is written there.
+type Closed = BTreeMap<usize, u64>;
 
 /// A write being kept: which row, by which operation.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +36,7 @@ struct Kept {
     write: OperationKey,
 }
 
-impl Keeper<'_> {
+impl<S: RelationStore> Keeper<'_, S> {
     /// Keeps one operation of the entry.
     ///
     /// * `key` - the operation; its entry is kept at that place.
@@ -48,24 +50,27 @@ impl Keeper<'_> {
                 let kept = Kept { table: *table, row: key, write: key };
                 let marks = self.meet_twins(tx, key, *table, *id)?;
                 tx.insert_row(&RowRecord { key, table: *table, id: *id, span, marks })?;
-                self.keep_claims(tx, kept, &|column| Some(cells[column].as_ref()))?;
+                self.keep_claims(tx, kept, &|column| Some(cells[column].as_ref()), &Closed::new())?;
                 self.keep_references(tx, kept, cells.iter().enumerate())?;
                 self.keep_guards(tx, kept, cells)
             }
             Act::Update { table, row, columns, cells } => {
                 let kept = Kept { table: *table, row: row.key(key.pos), write: key };
-                tx.mark_row(kept.row, Marks::UPDATED)?;
                 let rank = Rank { height: self.stamp.height, prefix: self.stamp.id.prefix() };
-                for group in self.layout.of(*table).groups_of(columns) {
+                let closed = self.close_claims_before(tx, kept, columns)?;
+                tx.mark_row(kept.row, Marks::UPDATED)?;
+                for group in self.view.layout().of(*table).groups_of(columns) {
                     tx.insert_write(kept.row, group, &WriteRecord { key, rank, span })?;
                 }
-                self.keep_claims(tx, kept, &|column| {
+                let cell = |column: usize| {
                     columns.iter().position(|written| *written == column).map(|index| cells[index].as_ref())
-                })?;
+                };
+                self.keep_claims(tx, kept, &cell, &closed)?;
                 self.keep_references(tx, kept, columns.iter().copied().zip(cells))
             }
-            Act::Delete { row, .. } => {
+            Act::Delete { table, row } => {
                 let row = row.key(key.pos);
+                self.close_row(tx, *table, row)?;
                 tx.mark_row(row, Marks::DELETED)?;
                 tx.insert_delete(row, key)
             }
@@ -89,33 +94,121 @@ impl Keeper<'_> {
         Ok(Marks::TWIN)
     }
 
+    /// Closes the claims of the write that a row's groups hold so far, whoever sees it, or says what closes the new ones.
+    ///
+    /// The write of greatest position is the only one of a cell whose claims are open: each other one was closed when the
+    /// second of the two came.
+    fn close_claims_before(
+        &self,
+        tx: &impl RelationWriter,
+        kept: Kept,
+        columns: &[usize],
+    ) -> Result<Closed, StoreError> {
+        let layout = self.view.layout();
+        let mut closed = Closed::new();
+        for group in layout.of(kept.table).groups_of(columns) {
+            if !layout.of(kept.table).unique_groups.contains(&Some(group)) {
+                continue;
+            }
+            let row = self.row(tx, kept.row)?;
+            let held = self.view.held_of_all(&row, group)?;
+            let stamp = tx.stamp(held.key.pos)?;
+            if (stamp, held.key.transaction) < (self.stamp, kept.write.transaction) {
+                self.close_claims(tx, &row, group, held)?;
+            } else {
+                closed.insert(group, stamp.height);
+            }
+            if row.marks.has(Marks::DELETED)
+                && let Some(delete) = tx.deletes(row.key)?.first()
+            {
+                closed.insert(group, tx.stamp(delete.pos)?.height);
+            }
+        }
+        Ok(closed)
+    }
+
+    /// Closes what a row that is deleted claims, and the lookups that find it.
+    fn close_row(&self, tx: &impl RelationWriter, table: usize, row: RowKey) -> Result<(), StoreError> {
+        let layout = self.view.layout().of(table);
+        let groups: BTreeSet<usize> = layout.unique_groups.iter().flatten().copied().collect();
+        if groups.is_empty() && layout.lookups.is_empty() {
+            return Ok(());
+        }
+        let row = self.row(tx, row)?;
+        for group in groups {
+            self.close_claims(tx, &row, group, self.view.held_of_all(&row, group)?)?;
+        }
+        if !layout.lookups.is_empty() {
+            let cells = self.view.inserted_contents(&row)?;
+            for lookup in &layout.lookups {
+                let columns = lookup.iter().map(|column| (*column, cells[*column].as_ref()));
+                if let Some(key) = keys::guard_key(table, None, columns) {
+                    tx.close_guard(key, row.key, self.stamp.height)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the claims of a write of a group.
+    fn close_claims(
+        &self,
+        tx: &impl RelationWriter,
+        row: &RowRecord,
+        group: usize,
+        held: Written,
+    ) -> Result<(), StoreError> {
+        let (table, layout) = (self.view.layout().table(row.table), self.view.layout().of(row.table));
+        let cells = self.view.cells(row, group, held)?;
+        let cell = |column: &usize| {
+            let index = table.groups[group].columns.iter().position(|known| known == column)?;
+            cells[index].as_ref()
+        };
+        for (unique, _) in table.uniques.iter().zip(&layout.unique_groups).filter(|(_, of)| **of == Some(group)) {
+            if let Some(key) = keys::claim_key(unique.id, None, unique.columns.iter().map(cell)) {
+                tx.close_claim(key, &ClaimRecord { row: row.key, write: held.key }, self.stamp.height)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn row(&self, tx: &impl RelationWriter, key: RowKey) -> Result<RowRecord, StoreError> {
+        tx.row(key)?.ok_or_else(|| StoreError::corrupt(format!("row {key:?} is named, but not kept")))
+    }
+
     /// Keeps the claims of a write, and marks rows that claim the same key concurrently.
     ///
     /// * `cell` - of a column, what is written into it; none if it is not written.
+    /// * `closed` - by group, the height of an entry that releases them already.
     fn keep_claims<'c>(
         &self,
         tx: &impl RelationWriter,
         kept: Kept,
         cell: &dyn Fn(usize) -> Option<Option<&'c Content>>,
+        closed: &Closed,
     ) -> Result<(), StoreError> {
         let Kept { table, row, write } = kept;
-        for (unique, group) in self.layout.table(table).uniques.iter().zip(&self.layout.of(table).unique_groups) {
+        for (unique, group) in
+            self.view.layout().table(table).uniques.iter().zip(&self.view.layout().of(table).unique_groups)
+        {
             // A key with `id` in it is claimed by one row only; the columns of others are written together.
-            if group.is_none() || cell(unique.columns[0]).is_none() {
+            let Some(group) = group else { continue };
+            if cell(unique.columns[0]).is_none() {
                 continue;
             }
             let cells = unique.columns.iter().map(|column| cell(*column).flatten());
             let Some(key) = keys::claim_key(unique.id, Some(write.pos), cells) else { continue };
             self.mark_contested(tx, key, kept)?;
-            tx.insert_claim(key, &ClaimRecord { row, write })?;
+            tx.insert_claim(key, &ClaimRecord { row, write }, closed.get(group).copied())?;
         }
         Ok(())
     }
 
     fn mark_contested(&self, tx: &impl RelationWriter, key: IndexKey, kept: Kept) -> Result<(), StoreError> {
         let mut rivals = Vec::new();
-        tx.claims(key, &mut |claim| {
-            let is_concurrent = claim.write.pos != kept.write.pos && !self.past.contains(claim.write.pos);
+        // What is closed by an entry of the past is of a row, or hidden by a write, that whoever sees both sees gone.
+        tx.claims(key, self.view.settled_below(), &mut |claim| {
+            let is_concurrent = claim.write.pos != kept.write.pos && !self.view.sees(claim.write);
             if claim.row != kept.row && is_concurrent {
                 rivals.push(claim.row);
             }
@@ -134,7 +227,7 @@ impl Keeper<'_> {
         cells: impl Iterator<Item = (usize, &'c Option<Content>)>,
     ) -> Result<(), StoreError> {
         for (column, content) in cells {
-            let foreign_key = self.layout.of(table).foreign_key_of[column];
+            let foreign_key = self.view.layout().of(table).foreign_key_of[column];
             if let (Some(foreign_key), Some(Content::Row(target))) = (foreign_key, content) {
                 let reference = ReferenceRecord { row, table, foreign_key, write };
                 tx.insert_reference(target.key(write.pos), &reference)?;
@@ -144,7 +237,7 @@ impl Keeper<'_> {
     }
 
     fn keep_guards(&self, tx: &impl RelationWriter, kept: Kept, cells: &[Option<Content>]) -> Result<(), StoreError> {
-        for lookup in &self.layout.of(kept.table).lookups {
+        for lookup in &self.view.layout().of(kept.table).lookups {
             let columns = lookup.iter().map(|column| (*column, cells[*column].as_ref()));
             if let Some(key) = keys::guard_key(kept.table, Some(kept.write.pos), columns) {
                 tx.insert_guard(key, kept.row)?;

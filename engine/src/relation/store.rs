@@ -126,14 +126,14 @@ pub trait RelationStore: LogStore {
         visit: &mut dyn FnMut(WriteRecord) -> Walk,
     ) -> Result<(), StoreError>;
 
-    /// Walks the claims of a UNIQUE key.
-    fn claims(&self, key: IndexKey, visit: &mut dyn FnMut(ClaimRecord) -> Walk) -> Result<(), StoreError>;
+    /// Walks the claims of a UNIQUE key that are open, or were closed at height `from` or above.
+    fn claims(&self, key: IndexKey, from: u64, visit: &mut dyn FnMut(ClaimRecord) -> Walk) -> Result<(), StoreError>;
 
     /// Walks the references to a row.
     fn references(&self, target: RowKey, visit: &mut dyn FnMut(ReferenceRecord) -> Walk) -> Result<(), StoreError>;
 
-    /// Walks the rows that a guard lookup finds.
-    fn guards(&self, key: IndexKey, visit: &mut dyn FnMut(RowKey) -> Walk) -> Result<(), StoreError>;
+    /// Walks the rows that a guard lookup finds, those that are there, or were deleted at height `from` or above.
+    fn guards(&self, key: IndexKey, from: u64, visit: &mut dyn FnMut(RowKey) -> Walk) -> Result<(), StoreError>;
 }
 
 /// Writes what relation keeps, inside one write transaction; reads through its target, which shows the writes.
@@ -154,11 +154,19 @@ pub trait RelationWriter: Deref<Target: RelationStore> {
     fn insert_delete(&self, row: RowKey, delete: OperationKey) -> Result<(), StoreError>;
 
     /// Keeps a claim.
-    fn insert_claim(&self, key: IndexKey, claim: &ClaimRecord) -> Result<(), StoreError>;
+    ///
+    /// * `closed` - the height of an entry that releases it; none if it is open.
+    fn insert_claim(&self, key: IndexKey, claim: &ClaimRecord, closed: Option<u64>) -> Result<(), StoreError>;
+
+    /// Notes the height of an entry that releases a claim, if the claim is open.
+    fn close_claim(&self, key: IndexKey, claim: &ClaimRecord, height: u64) -> Result<(), StoreError>;
 
     /// Keeps a reference.
     fn insert_reference(&self, target: RowKey, reference: &ReferenceRecord) -> Result<(), StoreError>;
 
     /// Keeps a row under a guard lookup.
     fn insert_guard(&self, key: IndexKey, row: RowKey) -> Result<(), StoreError>;
+
+    /// Notes the height of an entry that deletes a row of a guard lookup, if none is noted.
+    fn close_guard(&self, key: IndexKey, row: RowKey, height: u64) -> Result<(), StoreError>;
 }

@@ -22,12 +22,22 @@ use crate::crdt::{OperationKey, Rank, Winner};
 use crate::fault::StoreError;
 use crate::log::{Pos, Stamp};
 
+/// What a view sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sight {
+    /// The entries of the version.
+    pub past: Past,
+    /// No entry of it is higher.
+    pub height_max: u64,
+    /// It holds every kept entry that is lower: what such an entry released need not be looked at.
+    pub settled_below: u64,
+}
+
 /// The tables at a version.
 pub struct View<'v, S> {
     store: &'v S,
     layout: &'v Layout,
-    past: &'v Past,
-    height_max: u64,
+    sight: &'v Sight,
     heads: &'v RefCell<HeadCache>,
 }
 
@@ -59,17 +69,8 @@ pub struct Image {
 
 impl<'v, S: RelationStore> View<'v, S> {
     /// Views the tables at a version.
-    ///
-    /// * `past` - the version's entries.
-    /// * `height_max` - the greatest height among them.
-    pub fn new(
-        store: &'v S,
-        layout: &'v Layout,
-        past: &'v Past,
-        height_max: u64,
-        heads: &'v RefCell<HeadCache>,
-    ) -> View<'v, S> {
-        View { store, layout, past, height_max, heads }
+    pub fn new(store: &'v S, layout: &'v Layout, sight: &'v Sight, heads: &'v RefCell<HeadCache>) -> View<'v, S> {
+        View { store, layout, sight, heads }
     }
 
     /// The store.
@@ -82,11 +83,16 @@ impl<'v, S: RelationStore> View<'v, S> {
         self.layout
     }
 
+    /// Every kept entry that is lower is seen.
+    pub fn settled_below(&self) -> u64 {
+        self.sight.settled_below
+    }
+
     /// Whether an operation counts here: its entry is in the version, and its co-transaction is live.
     ///
     /// Every admitted co-transaction is live so far. Void ones will be left out here, and nowhere else.
     pub fn sees(&self, key: OperationKey) -> bool {
-        self.past.contains(key.pos)
+        self.sight.past.contains(key.pos)
     }
 
     /// Returns a row that was inserted by what is seen, whether or not it was deleted.
@@ -154,22 +160,15 @@ impl<'v, S: RelationStore> View<'v, S> {
     /// # Errors
     /// [`StoreError`].
     pub fn held(&self, row: &RowRecord, group: usize) -> Result<Written, StoreError> {
-        let inserted = Written { key: row.key, span: row.span };
-        if !row.marks.has(Marks::UPDATED) {
-            return Ok(inserted);
-        }
-        let mut winner = Winner::new();
-        self.store.writes(row.key, group, self.height_max, &mut |write| {
-            if winner.is_decided(write.rank) {
-                return Ok(ControlFlow::Break(()));
-            }
-            if self.sees(write.key) {
-                let written = Written { key: write.key, span: write.span };
-                winner.offer(write.rank, write.key, written, |pos| Ok(self.store.stamp(pos)?.id))?;
-            }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(winner.into_write().unwrap_or(inserted))
+        self.greatest(row, group, self.sight.height_max, &|write| self.sees(write))
+    }
+
+    /// Returns the write that a column group of a row would hold for whoever saw all that is kept.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn held_of_all(&self, row: &RowRecord, group: usize) -> Result<Written, StoreError> {
+        self.greatest(row, group, u64::MAX, &|_| true)
     }
 
     /// Returns what the columns of one group of a row hold, in the order of the group.
@@ -177,10 +176,43 @@ impl<'v, S: RelationStore> View<'v, S> {
     /// # Errors
     /// [`StoreError`].
     pub fn group(&self, row: &RowRecord, group: usize) -> Result<Vec<Option<Content>>, StoreError> {
+        self.cells(row, group, self.held(row, group)?)
+    }
+
+    /// Returns what a write put into the columns of a group, in the order of the group.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn cells(&self, row: &RowRecord, group: usize, written: Written) -> Result<Vec<Option<Content>>, StoreError> {
+        let act = self.act(written.key, written.span)?;
         let columns = &self.layout.table(row.table).groups[group].columns;
-        let held = self.held(row, group)?;
-        let act = self.act(held.key, held.span)?;
         columns.iter().map(|column| cell_of(&act, *column).cloned()).collect()
+    }
+
+    /// Of a row's insert and its updates of a group that count, the one of greatest position.
+    fn greatest(
+        &self,
+        row: &RowRecord,
+        group: usize,
+        height_max: u64,
+        counts: &dyn Fn(OperationKey) -> bool,
+    ) -> Result<Written, StoreError> {
+        let inserted = Written { key: row.key, span: row.span };
+        if !row.marks.has(Marks::UPDATED) {
+            return Ok(inserted);
+        }
+        let mut winner = Winner::new();
+        self.store.writes(row.key, group, height_max, &mut |write| {
+            if winner.is_decided(write.rank) {
+                return Ok(ControlFlow::Break(()));
+            }
+            if counts(write.key) {
+                let written = Written { key: write.key, span: write.span };
+                winner.offer(write.rank, write.key, written, |pos| Ok(self.store.stamp(pos)?.id))?;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(winner.into_write().unwrap_or(inserted))
     }
 
     /// Returns what all columns of a row hold; that of `id` is none.

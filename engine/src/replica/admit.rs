@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 
 use super::source::PayloadSource;
-use crate::causality::{Index, PlaceError, Placement};
+use crate::causality::{Index, Past, PlaceError, Placement};
 use crate::cotx::{Judge, JudgeError, Reason, Refusal, Source};
 use crate::crdt::OperationKey;
 use crate::fault::StoreError;
 use crate::log::{Entry, LogStore, Pos};
 use crate::relation::payload::{Payload, PayloadError};
-use crate::relation::{HeadCache, Keeper, Layout, View};
+use crate::relation::{HeadCache, Keeper, Layout, Sight, View};
 use crate::store::{Sqlite, WriteTx};
 
 /// What entries are admitted with.
@@ -62,12 +62,12 @@ impl<'d> Desk<'d> {
         let payload = Payload::decode(entry.payload().to_vec()).map_err(undecodable)?;
         let source = PayloadSource::new(tx, self.layout, &payload)?;
         let height_max = entry.header().height.saturating_sub(1);
-        let view = View::new(&**tx, self.layout, placement.past(), height_max, self.heads);
-        let mut judge = Judge::new(view, Some(*entry.author()));
+        let sight = sight_of(tx, index, placement.past().clone(), height_max)?;
+        let mut judge = Judge::new(View::new(&**tx, self.layout, &sight, self.heads), Some(*entry.author()));
         for transaction in 0..payload.transaction_count() {
             judge.admit(&source, transaction)?;
         }
-        self.keep((tx, index), entry, &placement, (&payload, &source))?;
+        self.keep((tx, index), entry, (&placement, &sight), (&payload, &source))?;
         Ok(placement)
     }
 
@@ -79,12 +79,13 @@ impl<'d> Desk<'d> {
         self,
         (tx, index): (&WriteTx<'_>, &Index),
         entry: &Entry,
-        placement: &Placement,
+        (placement, sight): (&Placement, &Sight),
         judged: (&Payload, &impl Source),
     ) -> Result<(), AdmitError> {
         let (payload, source) = judged;
         index.write(tx, entry, placement)?;
-        let keeper = Keeper { layout: self.layout, stamp: entry.header().stamp(), past: placement.past() };
+        let view = View::new(&**tx, self.layout, sight, self.heads);
+        let keeper = Keeper { view, stamp: entry.header().stamp() };
         for transaction in 0..payload.transaction_count() {
             for operation in 0..payload.operation_count(transaction) {
                 let span = payload.span(transaction, operation).expect("the operation is within the counts");
@@ -94,6 +95,20 @@ impl<'d> Desk<'d> {
         }
         Ok(())
     }
+}
+
+/// What a view of a past sees. Reads a stamp for each chain that goes on beyond it.
+pub(super) fn sight_of(store: &Sqlite, index: &Index, past: Past, height_max: u64) -> Result<Sight, StoreError> {
+    let mut settled_below = u64::MAX;
+    if index.entry_count() > past.entry_count() {
+        for top in index.whole().tops() {
+            let next = Pos::new(top.chain(), past.last_of(top.chain()) + 1).filter(|next| next <= top);
+            if let Some(next) = next {
+                settled_below = settled_below.min(store.stamp(next)?.height);
+            }
+        }
+    }
+    Ok(Sight { past, height_max, settled_below })
 }
 
 /// The greatest height among the entries of a past, by its maximal entries.

@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use treaty_schema::OnDelete;
 
 use super::Replica;
+use super::admit::sight_of;
 use super::error::ReplicaError;
 use super::read::RowReader;
 use super::source::PayloadSource;
@@ -37,10 +38,10 @@ pub(super) type VisitInsert<'v> = dyn FnMut(RowRecord, Option<Inserted>) -> Resu
 impl Replica {
     pub(super) fn changes(&self, from: &Version, rows_max: usize) -> Result<Batch, ReplicaError> {
         let _snapshot = self.store.snapshot()?;
-        let (past, height) = self.past_and_height(from)?;
-        let mut difference = self.index.difference(&self.index.whole(), &past);
+        let sight = self.sight(from)?;
+        let mut difference = self.index.difference(&self.index.whole(), &sight.past);
         let (mut touched, mut lasts) = (Touched::default(), BTreeMap::new());
-        let (mut entry_count, mut height_to) = (0, height);
+        let (mut entry_count, mut height_to) = (0, sight.height_max);
         while touched.rows.len() < rows_max.max(1) && entry_count < BATCH_ENTRIES_MAX {
             let Some((pos, Stamp { height, .. })) = difference.next(&self.store)? else { break };
             self.touch_entry(&mut touched, pos)?;
@@ -48,14 +49,15 @@ impl Replica {
             entry_count += 1;
             height_to = height_to.max(height);
         }
-        let mut past_to = past.clone();
+        let mut past_to = sight.past.clone();
         for pos in lasts.into_values() {
             past_to = past_to.join(&*self.index.clock(&self.store, pos)?);
         }
-        let ends = (RowReader::new(self.view(&past, height)), RowReader::new(self.view(&past_to, height_to)));
+        let sight_to = sight_of(&self.store, &self.index, past_to, height_to)?;
+        let ends = (RowReader::new(self.view(&sight)), RowReader::new(self.view(&sight_to)));
         self.touch_neighbours(&mut touched, &ends)?;
         let changes = changes(touched, &ends)?;
-        let to = if entry_count == 0 { from.clone() } else { self.index.version_of(&self.store, &past_to)? };
+        let to = if entry_count == 0 { from.clone() } else { self.index.version_of(&self.store, &sight_to.past)? };
         Ok(Batch { to, changes, entry_count, is_last: difference.left() == 0 })
     }
 
@@ -66,9 +68,8 @@ impl Replica {
         to: &Version,
         rows: &[(usize, RowId)],
     ) -> Result<Vec<RowChange>, ReplicaError> {
-        let (past_from, height_from) = self.past_and_height(from)?;
-        let (past_to, height_to) = self.past_and_height(to)?;
-        let ends = (RowReader::new(self.view(&past_from, height_from)), RowReader::new(self.view(&past_to, height_to)));
+        let (sight_from, sight_to) = (self.sight(from)?, self.sight(to)?);
+        let ends = (RowReader::new(self.view(&sight_from)), RowReader::new(self.view(&sight_to)));
         let mut touched = Touched::default();
         for (table, id) in rows {
             self.check_table(*table)?;

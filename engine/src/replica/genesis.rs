@@ -16,8 +16,11 @@ use crate::hash::SpaceId;
 use crate::identity::Keypair;
 use crate::log::{Entry, EntryDraft, Kind, LogStore, Pos};
 use crate::relation::payload::{GenesisPayload, PayloadBuilder};
-use crate::relation::{HeadCache, Layout, View, name};
+use crate::relation::{HeadCache, Layout, Sight, View, name};
 use crate::store::Sqlite;
+
+/// What genesis sees.
+static NOTHING: Sight = Sight { past: Past::EMPTY, height_max: 0, settled_below: 0 };
 
 /// Begins a new space in an empty store.
 pub(super) fn create(
@@ -44,6 +47,8 @@ pub(super) fn join(store: Sqlite, genesis: &Entry, expected: SpaceId) -> Result<
 
 /// Opens the replica that a store holds.
 pub(super) fn open(store: Sqlite) -> Result<Option<Replica>, ReplicaError> {
+    // What memory says about the log must stay true of what is read beside a writer.
+    store.hold_if_read_only()?;
     let index = Index::load(&store)?;
     if index.space().is_none() {
         return Ok(None);
@@ -67,13 +72,12 @@ fn begin(mut store: Sqlite, entry: &Entry) -> Result<Replica, ReplicaError> {
     let tx = store.begin()?;
     let placement = index.place(&*tx, entry.header()).map_err(AdmitError::from)?;
     let source = PayloadSource::new(&tx, &layout, &payload.rows).map_err(AdmitError::from)?;
-    let nothing = Past::EMPTY;
-    let mut judge = Judge::new(View::new(&*tx, &layout, &nothing, 0, &heads), None);
+    let mut judge = Judge::new(View::new(&*tx, &layout, &NOTHING, &heads), None);
     for transaction in 0..payload.rows.transaction_count() {
         judge.admit(&source, transaction).map_err(AdmitError::from)?;
     }
     let desk = Desk { layout: &layout, heads: &heads };
-    desk.keep((&tx, &index), entry, &placement, (&payload.rows, &source))?;
+    desk.keep((&tx, &index), entry, (&placement, &NOTHING), (&payload.rows, &source))?;
     index.settle(placement);
     tx.commit()?;
     Ok(Replica { store, index, layout, heads, is_stale: false })
@@ -89,8 +93,8 @@ fn encode_rows(store: &Sqlite, layout: &Layout, rows: Vec<LocalRow>) -> Result<P
     if rows.is_empty() {
         return Ok(builder);
     }
-    let (heads, nothing) = (RefCell::default(), Past::EMPTY);
-    let judge = Judge::new(View::new(store, layout, &nothing, 0, &heads), None);
+    let heads = RefCell::default();
+    let judge = Judge::new(View::new(store, layout, &NOTHING, &heads), None);
     let operations = rows.into_iter().map(LocalOperation::Insert).collect();
     let resolver = Resolver { judge: &judge, source: &LocalSource::default(), transaction: 0 };
     let acts = resolver.resolve(&LocalTransaction { operations })?;

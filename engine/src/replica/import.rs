@@ -3,12 +3,12 @@
 use treaty_schema::Value;
 
 use super::Replica;
-use super::admit::{AdmitError, Desk, height_of};
+use super::admit::{AdmitError, Desk, height_of, sight_of};
 use super::error::ReplicaError;
 use super::local::Resolver;
 use super::source::LocalSource;
 use super::types::{ImportOutcome, LocalOperation, LocalTransaction, LocalWork, TransactionName};
-use crate::causality::{Index, Past, Pos, Version};
+use crate::causality::{Index, Pos, Version};
 use crate::cotx::{Judge, JudgeError, Place, Reason, Refusal};
 use crate::fault::StoreError;
 use crate::hash::EntryId;
@@ -16,7 +16,7 @@ use crate::identity::{Identity, Keypair};
 use crate::limits::{PARENTS_MAX, PAYLOAD_BYTES_MAX};
 use crate::log::{Entry, EntryDraft, LogStore};
 use crate::relation::payload::{Payload, PayloadBuilder};
-use crate::relation::{RowId, View, name};
+use crate::relation::{RowId, Sight, View, name};
 use crate::store::{Sqlite, WriteTx};
 
 /// An entry being filled: what stands so far, and how far the work was taken.
@@ -44,8 +44,8 @@ impl Replica {
         let mut left = work.transactions;
         while !left.is_empty() {
             let past = writer.index.past_of_positions(&*tx, &parents)?;
-            let height_max = height_of(&tx, &parents)?;
-            let Filled { source, builder, judged } = fill(&tx, desk, (&past, height_max), author.identity(), left)?;
+            let sight = sight_of(&tx, writer.index, past, height_of(&tx, &parents)?)?;
+            let Filled { source, builder, judged } = fill(&tx, desk, &sight, author.identity(), left)?;
             left = &left[judged.len()..];
             let mut entry = None;
             if builder.transaction_count() > 0 {
@@ -81,12 +81,12 @@ pub(super) fn shown_key(key: &str) -> String {
 fn fill(
     tx: &WriteTx<'_>,
     desk: Desk<'_>,
-    (past, height_max): (&Past, u64),
+    sight: &Sight,
     author: Identity,
     work: &[LocalTransaction],
 ) -> Result<Filled, StoreError> {
     let mut filled = Filled { source: LocalSource::default(), builder: PayloadBuilder::new(), judged: Vec::new() };
-    let mut judge = Judge::new(View::new(&**tx, desk.layout, past, height_max, desk.heads), Some(author));
+    let mut judge = Judge::new(View::new(&**tx, desk.layout, sight, desk.heads), Some(author));
     for local in work {
         match take(&mut judge, &mut filled, local)? {
             Taken::Full => break,
@@ -208,7 +208,8 @@ impl Writer<'_> {
         let draft = EntryDraft { space: self.index.space(), parents: ids, height, time_ms: self.time_ms };
         let entry = Entry::sign(self.author, draft, payload)?;
         let placement = self.index.place(&**tx, entry.header()).map_err(AdmitError::from)?;
-        self.desk.keep((tx, self.index), &entry, &placement, (&decoded, source))?;
+        let sight = sight_of(tx, self.index, placement.past().clone(), height - 1)?;
+        self.desk.keep((tx, self.index), &entry, (&placement, &sight), (&decoded, source))?;
         let pos = placement.pos();
         self.index.settle(placement);
         Ok((pos, *entry.id()))

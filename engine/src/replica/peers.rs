@@ -11,8 +11,8 @@ use crate::relation::RelationStore;
 
 impl Replica {
     pub(super) fn farewell_to(&self, peer: &Identity) -> Result<Option<Version>, ReplicaError> {
-        let past = self.index.whole();
-        let view = self.view(&past, u64::MAX);
+        let sight = self.sight_of_all();
+        let view = self.view(&sight);
         let mut ends = BTreeSet::new();
         for row in past_witnesses(&view, peer)? {
             ends.extend(self.store.deletes(row)?.into_iter().filter(|delete| view.sees(*delete)).map(|key| key.pos));

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::Replica;
-use super::admit::height_of;
+use super::admit::{height_of, sight_of};
 use super::error::ReplicaError;
 use super::types::{RowImage, Withheld};
-use crate::causality::{Past, Version};
+use crate::causality::Version;
 use crate::crdt::OperationKey;
 use crate::fault::StoreError;
 use crate::identity::Identity;
 use crate::limits::TABLE_PAGE_ROWS;
 use crate::log::{LogStore, Pos, Stamp};
-use crate::relation::{Content, IndexKey, Marks, RelationStore, RowId, RowKey, RowRecord, View, claim_key};
+use crate::relation::{Content, IndexKey, Marks, RelationStore, RowId, RowKey, RowRecord, Sight, View, claim_key};
 use crate::store::Sqlite;
 
 /// Authors remembered while reading.
@@ -30,21 +30,22 @@ pub(super) struct RowReader<'r> {
 type ClaimOrder = (Stamp, u32, u32);
 
 impl Replica {
-    /// The past of a version and the greatest height in it.
-    pub(super) fn past_and_height(&self, version: &Version) -> Result<(Past, u64), ReplicaError> {
+    /// What a view of a version sees.
+    pub(super) fn sight(&self, version: &Version) -> Result<Sight, ReplicaError> {
         let past = self.index.past_of(&self.store, version)?;
         let mut heads = Vec::with_capacity(version.ids().len());
         for id in version.ids() {
             heads.extend(self.index.position_of(&self.store, id)?);
         }
-        Ok((past, height_of(&self.store, &heads)?))
+        let height_max = height_of(&self.store, &heads)?;
+        Ok(sight_of(&self.store, &self.index, past, height_max)?)
     }
 
     pub(super) fn read_row(&self, table: usize, id: RowId, at: &Version) -> Result<Option<RowImage>, ReplicaError> {
         self.check_table(table)?;
         let _snapshot = self.store.snapshot()?;
-        let (past, height) = self.past_and_height(at)?;
-        let reader = RowReader::new(self.view(&past, height));
+        let sight = self.sight(at)?;
+        let reader = RowReader::new(self.view(&sight));
         let row = reader.view.shown_row(table, id)?;
         Ok(row.map(|row| reader.image(&row, None)).transpose()?)
     }
@@ -57,8 +58,8 @@ impl Replica {
     ) -> Result<(), E> {
         self.check_table(table)?;
         let _snapshot = self.store.snapshot().map_err(ReplicaError::from)?;
-        let (past, height) = self.past_and_height(at)?;
-        let reader = RowReader::new(self.view(&past, height));
+        let sight = self.sight(at)?;
+        let reader = RowReader::new(self.view(&sight));
         let mut after = None;
         loop {
             let rows = self.store.rows_of_table(table, after, TABLE_PAGE_ROWS).map_err(ReplicaError::from)?;
@@ -79,8 +80,8 @@ impl Replica {
         at: &Version,
     ) -> Result<Vec<Option<RowImage>>, ReplicaError> {
         let _snapshot = self.store.snapshot()?;
-        let (past, height) = self.past_and_height(at)?;
-        let reader = RowReader::new(self.view(&past, height));
+        let sight = self.sight(at)?;
+        let reader = RowReader::new(self.view(&sight));
         let mut images = Vec::with_capacity(rows.len());
         for (table, id) in rows {
             self.check_table(*table)?;
@@ -99,8 +100,8 @@ impl Replica {
     ) -> Result<Vec<(RowId, RowImage)>, ReplicaError> {
         self.check_table(table)?;
         let _snapshot = self.store.snapshot()?;
-        let (past, height) = self.past_and_height(at)?;
-        let reader = RowReader::new(self.view(&past, height));
+        let sight = self.sight(at)?;
+        let reader = RowReader::new(self.view(&sight));
         let first = RowKey { pos: Pos::GENESIS, transaction: 0, operation: 0 };
         let mut place = after.map(|id| (id, first));
         let mut page: Vec<(RowId, RowImage)> = Vec::new();
@@ -149,7 +150,7 @@ impl<'r> RowReader<'r> {
         for unique in 0..self.view.layout().table(row.table).uniques.len() {
             let Some(key) = self.key_held(row, unique)? else { continue };
             let mut keys = Vec::new();
-            self.view.store().claims(key, &mut |claim| {
+            self.view.store().claims(key, self.view.settled_below(), &mut |claim| {
                 keys.push(claim.row);
                 Ok(ControlFlow::Continue(()))
             })?;
@@ -198,7 +199,7 @@ impl<'r> RowReader<'r> {
     /// The live rows that hold a key, each with the order of its claim.
     fn claims_held(&self, key: IndexKey, unique: usize) -> Result<Vec<(RowRecord, ClaimOrder)>, StoreError> {
         let mut claims = Vec::new();
-        self.view.store().claims(key, &mut |claim| {
+        self.view.store().claims(key, self.view.settled_below(), &mut |claim| {
             claims.push(claim);
             Ok(ControlFlow::Continue(()))
         })?;

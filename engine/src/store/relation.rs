@@ -15,6 +15,9 @@ use crate::relation::{
 };
 use crate::store::sqlite::{Sqlite, failed};
 
+/// Where the height of a release stands, of what nothing releases.
+const OPEN: i64 = i64::MAX;
+
 /// Bits of an operation's index in its co-transaction; the index of that stands above them.
 const OPERATION_BITS: u32 = 20;
 
@@ -79,18 +82,17 @@ impl RelationStore for Sqlite {
         let sql = "SELECT pos, at, height, prefix, offset, bytes FROM row_update
                    WHERE row_pos = ?1 AND row_at = ?2 AND grp = ?3 AND height <= ?4
                    ORDER BY height DESC, prefix DESC";
-        let height_max = i64::try_from(height_max).unwrap_or(i64::MAX);
-        let params = params![row.pos.to_i64(), at(row), number(group)?, height_max];
+        let params = params![row.pos.to_i64(), at(row), number(group)?, height(height_max)];
         self.walk(("reading the updates of a row", sql), params, read_write, visit)
     }
 
-    fn claims(&self, key: IndexKey, visit: &mut dyn FnMut(ClaimRecord) -> Walk) -> Result<(), StoreError> {
-        let sql = "SELECT row_pos, row_at, pos, at FROM row_claim WHERE key = ?1";
+    fn claims(&self, key: IndexKey, from: u64, visit: &mut dyn FnMut(ClaimRecord) -> Walk) -> Result<(), StoreError> {
+        let sql = "SELECT row_pos, row_at, pos, at FROM row_claim WHERE key = ?1 AND closed >= ?2";
         let read = |row: &Row<'_>| {
             let (of, write) = (read_key(row, 0)?, read_key(row, 2)?);
             Ok(of.and_then(|row| Ok(ClaimRecord { row, write: write? })))
         };
-        self.walk(("reading the claims of a key", sql), params![key.0], read, visit)
+        self.walk(("reading the claims of a key", sql), params![key.0, height(from)], read, visit)
     }
 
     fn references(&self, target: RowKey, visit: &mut dyn FnMut(ReferenceRecord) -> Walk) -> Result<(), StoreError> {
@@ -106,9 +108,14 @@ impl RelationStore for Sqlite {
         self.walk(("reading the references to a row", sql), params![target.pos.to_i64(), at(target)], read, visit)
     }
 
-    fn guards(&self, key: IndexKey, visit: &mut dyn FnMut(RowKey) -> Walk) -> Result<(), StoreError> {
-        let sql = "SELECT pos, at FROM row_guard WHERE key = ?1";
-        self.walk(("looking for rows that policies read", sql), params![key.0], |row| read_key(row, 0), visit)
+    fn guards(&self, key: IndexKey, from: u64, visit: &mut dyn FnMut(RowKey) -> Walk) -> Result<(), StoreError> {
+        let sql = "SELECT pos, at FROM row_guard WHERE key = ?1 AND closed >= ?2";
+        self.walk(
+            ("looking for rows that policies read", sql),
+            params![key.0, height(from)],
+            |row| read_key(row, 0),
+            visit,
+        )
     }
 }
 
@@ -136,6 +143,11 @@ impl Sqlite {
 /// The indices of an operation as one number.
 fn at(key: OperationKey) -> i64 {
     i64::from(key.transaction) << OPERATION_BITS | i64::from(key.operation)
+}
+
+/// A height as stored; beyond all heights is [`OPEN`].
+fn height(height: u64) -> i64 {
+    i64::try_from(height).unwrap_or(OPEN)
 }
 
 /// The prefix of an entry id as a signed number of the same order.

@@ -44,14 +44,16 @@ CREATE TABLE row_delete(
   PRIMARY KEY(row_pos, row_at, pos, at)
 ) WITHOUT ROWID;
 
--- Claims of UNIQUE keys, by the hash of constraint and key.
+-- Claims of UNIQUE keys, by the hash of constraint and key. A claim is closed at the height of an entry that releases it:
+-- whoever sees all entries of that height need not look at it. Open ones have the greatest number.
 CREATE TABLE row_claim(
   key     BLOB    NOT NULL,
+  closed  INTEGER NOT NULL,
   row_pos INTEGER NOT NULL,
   row_at  INTEGER NOT NULL,
   pos     INTEGER NOT NULL,
   at      INTEGER NOT NULL,
-  PRIMARY KEY(key, row_pos, row_at, pos, at)
+  PRIMARY KEY(key, closed, row_pos, row_at, pos, at)
 ) WITHOUT ROWID;
 
 -- References by foreign keys, by the row referred to.
@@ -67,10 +69,11 @@ CREATE TABLE row_reference(
   PRIMARY KEY(target_pos, target_at, row_pos, row_at, tbl, foreign_key, pos, at)
 ) WITHOUT ROWID;
 
--- Rows that policies look up, by the hash of columns and values.
+-- Rows that policies look up, by the hash of columns and values; closed at the height of an entry that deletes the row.
 CREATE TABLE row_guard(
-  key BLOB    NOT NULL,
-  pos INTEGER NOT NULL,
-  at  INTEGER NOT NULL,
-  PRIMARY KEY(key, pos, at)
+  key    BLOB    NOT NULL,
+  closed INTEGER NOT NULL,
+  pos    INTEGER NOT NULL,
+  at     INTEGER NOT NULL,
+  PRIMARY KEY(key, closed, pos, at)
 ) WITHOUT ROWID;

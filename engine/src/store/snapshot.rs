@@ -1,7 +1,7 @@
 //! Reading for a while from one state of the file, without asking for a lock at every statement.
 
 use crate::fault::StoreError;
-use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::{Sqlite, failed};
 
 /// Keeps what is read through its store at one state. Dropped, it lets go.
 #[derive(Debug)]
@@ -22,6 +22,21 @@ impl Sqlite {
             self.run("beginning to read", "BEGIN")?;
         }
         Ok(Snapshot { store: self, is_nested })
+    }
+}
+
+impl Sqlite {
+    /// Of a store opened for reading beside its writer: reads from the state of now for as long as it is open, so that what
+    /// is read of it once stays true. Of others it changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`] if the file cannot be read.
+    pub fn hold_if_read_only(&self) -> Result<(), StoreError> {
+        let is_read_only = self.connection.is_readonly("main").map_err(failed("asking how the file is open"))?;
+        if is_read_only && self.connection.is_autocommit() {
+            self.run("beginning to read", "BEGIN")?;
+        }
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{at, number, signed_prefix};
+use super::{OPEN, at, height, number, signed_prefix};
 use crate::crdt::OperationKey;
 use crate::fault::StoreError;
 use crate::relation::{
@@ -53,10 +53,10 @@ impl RelationWriter for WriteTx<'_> {
         self.write("writing a delete", sql, params).map(|_| ())
     }
 
-    fn insert_claim(&self, key: IndexKey, claim: &ClaimRecord) -> Result<(), StoreError> {
-        let sql = "INSERT INTO row_claim(key, row_pos, row_at, pos, at) VALUES (?1, ?2, ?3, ?4, ?5)";
-        let (row, write) = (claim.row, claim.write);
-        let params = params![key.0, row.pos.to_i64(), at(row), write.pos.to_i64(), at(write)];
+    fn insert_claim(&self, key: IndexKey, claim: &ClaimRecord, closed: Option<u64>) -> Result<(), StoreError> {
+        let sql = "INSERT INTO row_claim(key, closed, row_pos, row_at, pos, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let (row, write, closed) = (claim.row, claim.write, closed.map_or(OPEN, height));
+        let params = params![key.0, closed, row.pos.to_i64(), at(row), write.pos.to_i64(), at(write)];
         self.write("writing a claim", sql, params).map(|_| ())
     }
 
@@ -76,8 +76,22 @@ impl RelationWriter for WriteTx<'_> {
         self.write("writing a reference", sql, params).map(|_| ())
     }
 
+    fn close_claim(&self, key: IndexKey, claim: &ClaimRecord, released: u64) -> Result<(), StoreError> {
+        let sql = "UPDATE row_claim SET closed = ?1
+                   WHERE key = ?2 AND closed = ?3 AND row_pos = ?4 AND row_at = ?5 AND pos = ?6 AND at = ?7";
+        let (row, write) = (claim.row, claim.write);
+        let params = params![height(released), key.0, OPEN, row.pos.to_i64(), at(row), write.pos.to_i64(), at(write)];
+        self.write("closing a claim", sql, params).map(|_| ())
+    }
+
     fn insert_guard(&self, key: IndexKey, row: RowKey) -> Result<(), StoreError> {
-        let sql = "INSERT INTO row_guard(key, pos, at) VALUES (?1, ?2, ?3)";
-        self.write("writing a guard", sql, params![key.0, row.pos.to_i64(), at(row)]).map(|_| ())
+        let sql = "INSERT INTO row_guard(key, closed, pos, at) VALUES (?1, ?2, ?3, ?4)";
+        self.write("writing a guard", sql, params![key.0, OPEN, row.pos.to_i64(), at(row)]).map(|_| ())
+    }
+
+    fn close_guard(&self, key: IndexKey, row: RowKey, deleted: u64) -> Result<(), StoreError> {
+        let sql = "UPDATE row_guard SET closed = ?1 WHERE key = ?2 AND closed = ?3 AND pos = ?4 AND at = ?5";
+        let params = params![height(deleted), key.0, OPEN, row.pos.to_i64(), at(row)];
+        self.write("closing a guard", sql, params).map(|_| ())
     }
 }
