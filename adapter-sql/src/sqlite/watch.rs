@@ -7,10 +7,13 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecursiveMode, Watcher as _};
 
+/// Pause after an event before the next is read.
+const EVENT_PAUSE: Duration = Duration::from_millis(1);
 /// Longest pause between looks after an event, in milliseconds: commits become visible up to 100 ms after it.
 const BURST_MS_MAX: u64 = 128;
 /// First pause between looks without any event, in milliseconds.
@@ -55,6 +58,9 @@ impl Watcher {
             {
                 on_event();
             }
+            // Events of one file that are not read yet become one: a busy writer costs a thousand a second at most, not
+            // one for each page that it writes. What was missed meanwhile is seen by the looks that follow.
+            std::thread::sleep(EVENT_PAUSE);
         })
         .map_err(failed)?;
         inner.watch(&directory, RecursiveMode::NonRecursive).map_err(failed)?;
@@ -135,7 +141,6 @@ impl Pace {
 mod tests {
     use super::*;
     use std::sync::mpsc;
-    use std::time::Duration;
 
     fn waits(pace: &mut Pace, now_ms: &mut u64, count: usize) -> Vec<u64> {
         (0..count)
