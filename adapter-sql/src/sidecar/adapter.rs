@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::core::elapsed_ms;
 use super::events::Events;
 use super::link::ThreadLink;
 use crate::cli::objects::UpEvent;
-use crate::sqlite::{Application, AuditPlace, Audited, Checked, Drained, Look, Pace, SqliteError, Watcher};
+use crate::sqlite::{Application, Applied, AuditPlace, Audited, Checked, Look, Pace, SqliteError, Watcher};
 
 /// What wakes the adapter's thread. Ringing never waits, and rings do not add up.
 #[derive(Clone)]
@@ -88,81 +88,100 @@ const AUDIT_SLICE_EVERY: Duration = Duration::from_millis(20);
 /// Reports read at a time.
 const REPORTS_MAX: u32 = 500;
 
-/// Where the audit stands.
-enum Audit {
-    /// Going through the tables.
-    Running { place: AuditPlace, next: Instant },
-    /// Done; the next one begins then.
-    Resting { until: Instant },
-}
-
 impl Adapter {
     /// Works until the bell says stop.
     ///
     /// # Errors
     /// What cannot be mended by trying again: the database or the engine failed, or the schema was changed.
-    pub(crate) fn run(mut self, ear: &Ear) -> Result<(), SqliteError> {
-        let begun = Instant::now();
+    pub(crate) fn run(self, ear: &Ear) -> Result<(), SqliteError> {
         let bell = self.bell.clone();
         let watcher = Watcher::start(self.application.path(), move || bell.database_touched());
         if let Err(failed) = &watcher {
             warn!(error = %failed, "writes are noticed by looking once a second");
         }
-        let mut cursor = self.application.rollbacks_end()?;
-        let mut pace = Pace::new(elapsed_ms(begun));
-        let mut audit = Audit::Running { place: AuditPlace::default(), next: begun };
-        self.catch_up(&mut cursor)?;
+        let mut shift = Shift {
+            rollbacks_said: self.application.rollbacks_end()?,
+            adapter: self,
+            begun: Instant::now(),
+            pace: Pace::new(0),
+            audit: Audit::begin(),
+            is_due: true,
+        };
         loop {
-            let wait = Duration::from_millis(pace.wait_ms(elapsed_ms(begun))).min(audit.wait());
-            match ear.0.recv_timeout(wait) {
+            match shift.turn() {
+                Err(SqliteError::Busy { doing }) => {
+                    warn!(doing, "the application holds the database's lock; trying again");
+                    shift.is_due = true;
+                    shift.pace.event(elapsed_ms(shift.begun));
+                    std::thread::sleep(BUSY_PAUSE);
+                }
+                turned => turned?,
+            }
+            if shift.adapter.bell.is_stopping() {
+                return Ok(());
+            }
+            match ear.0.recv_timeout(shift.wait()) {
                 Ok(()) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            if self.bell.is_stopping() {
-                return Ok(());
-            }
-            if self.bell.is_database_touched.swap(false, Ordering::AcqRel) {
-                pace.event(elapsed_ms(begun));
-            }
-            let mut is_due = self.bell.has_log_grown.swap(false, Ordering::AcqRel);
-            if pace.wait_ms(elapsed_ms(begun)) == 0 {
-                let look = self.application.look()?;
-                pace.looked(elapsed_ms(begun), look);
-                if look == Look::Changed {
-                    is_due = true;
-                    if let Checked::Mended { tables } = self.application.check_triggers()? {
-                        warn!(tables = tables.join(", "), "auditing tables that had lost their triggers");
-                        audit = Audit::Running { place: AuditPlace::default(), next: Instant::now() };
-                    }
-                }
-            }
-            if is_due {
-                self.catch_up(&mut cursor)?;
-            }
-            if audit.is_due() {
-                self.audit(&mut audit, &mut cursor)?;
+        }
+    }
+}
+
+/// The adapter at work.
+struct Shift {
+    adapter: Adapter,
+    begun: Instant,
+    /// When to look at the database next.
+    pace: Pace,
+    audit: Audit,
+    /// Whether there may be something to import or to apply.
+    is_due: bool,
+    /// Cursor of the last report that was said.
+    rollbacks_said: i64,
+}
+
+impl Shift {
+    fn wait(&self) -> Duration {
+        Duration::from_millis(self.pace.wait_ms(elapsed_ms(self.begun))).min(self.audit.wait())
+    }
+
+    /// Looks, and does what is due. To be repeated if the database is busy.
+    fn turn(&mut self) -> Result<(), SqliteError> {
+        if self.adapter.bell.is_database_touched.swap(false, Ordering::AcqRel) {
+            self.pace.event(elapsed_ms(self.begun));
+        }
+        self.is_due |= self.adapter.bell.has_log_grown.swap(false, Ordering::AcqRel);
+        if self.pace.wait_ms(elapsed_ms(self.begun)) == 0 {
+            self.look()?;
+        }
+        if self.is_due {
+            self.catch_up()?;
+            self.is_due = false;
+        }
+        if self.audit.wait().is_zero() {
+            self.audit()?;
+        }
+        Ok(())
+    }
+
+    fn look(&mut self) -> Result<(), SqliteError> {
+        let look = self.adapter.application.look()?;
+        self.pace.looked(elapsed_ms(self.begun), look);
+        if look == Look::Changed {
+            self.is_due = true;
+            if let Checked::Mended { .. } = self.adapter.application.check_triggers()? {
+                self.audit = Audit::begin();
             }
         }
+        Ok(())
     }
 
     /// Imports and applies until nothing is left to do, or the bell says stop.
-    fn catch_up(&mut self, cursor: &mut i64) -> Result<(), SqliteError> {
-        while !self.bell.is_stopping() {
-            let applied = match self.application.apply(&mut self.link) {
-                Err(SqliteError::Busy { doing }) => {
-                    warn!(doing, "the application holds the database's lock; trying again");
-                    std::thread::sleep(BUSY_PAUSE);
-                    continue;
-                }
-                applied => applied?,
-            };
-            self.say_drained(&applied.drained);
-            if applied.entry_count > 0 {
-                self.events.say(UpEvent::Applied { rows: applied.row_count, entries: applied.entry_count });
-            }
-            if applied.drained.refused_count > 0 || applied.withheld_count > 0 {
-                self.say_rollbacks(cursor)?;
-            }
+    fn catch_up(&mut self) -> Result<(), SqliteError> {
+        while !self.adapter.bell.is_stopping() {
+            let applied = self.adapter.application.apply(&mut self.adapter.link)?;
+            self.say(&applied)?;
             if applied.is_last {
                 break;
             }
@@ -170,70 +189,77 @@ impl Adapter {
         Ok(())
     }
 
-    fn audit(&mut self, audit: &mut Audit, cursor: &mut i64) -> Result<(), SqliteError> {
-        let Audit::Running { place, .. } = *audit else {
-            *audit = Audit::Running { place: AuditPlace::default(), next: Instant::now() };
-            return Ok(());
-        };
-        let found = match self.application.audit_slice(&mut self.link, place) {
-            Err(SqliteError::Busy { .. }) => Audited::Postponed,
-            found => found?,
-        };
-        let next = Instant::now() + AUDIT_SLICE_EVERY;
-        match found {
+    fn audit(&mut self) -> Result<(), SqliteError> {
+        let place = self.audit.place;
+        let Adapter { application, link, .. } = &mut self.adapter;
+        match application.audit_slice(link, place)? {
             Audited::Postponed => {
-                *audit = Audit::Running { place, next };
-                self.catch_up(cursor)?;
+                self.audit = Audit::go_on(place);
+                self.catch_up()
             }
-            Audited::Slice { next: Some(place), difference_count } => {
-                *audit = Audit::Running { place, next };
-                self.import_missed(difference_count, cursor)?;
-            }
-            Audited::Slice { next: None, difference_count } => {
-                *audit = Audit::Resting { until: Instant::now() + AUDIT_EVERY };
-                self.import_missed(difference_count, cursor)?;
+            Audited::Slice { next, difference_count } => {
+                self.audit = next.map_or_else(Audit::rest, Audit::go_on);
+                if difference_count > 0 { self.catch_up() } else { Ok(()) }
             }
         }
-        Ok(())
     }
 
-    fn import_missed(&mut self, difference_count: u64, cursor: &mut i64) -> Result<(), SqliteError> {
-        if difference_count == 0 {
-            return Ok(());
-        }
-        error!(difference_count, "rows were changed past the triggers: imported as local changes; see docs/sqlite.md");
-        self.catch_up(cursor)
-    }
-
-    fn say_drained(&self, drained: &Drained) {
+    fn say(&mut self, applied: &Applied) -> Result<(), SqliteError> {
+        let drained = &applied.drained;
+        let events = &self.adapter.events;
         if drained.transaction_count > 0 {
-            self.events.say(UpEvent::Imported {
+            events.say(UpEvent::Imported {
                 operations: drained.operation_count,
                 transactions: drained.transaction_count,
                 entries: drained.entries.len() as u64,
             });
         }
+        if applied.entry_count > 0 {
+            events.say(UpEvent::Applied { rows: applied.row_count, entries: applied.entry_count });
+        }
+        if drained.refused_count > 0 || applied.entry_count > 0 {
+            self.say_rollbacks()?;
+        }
+        Ok(())
     }
 
-    fn say_rollbacks(&self, cursor: &mut i64) -> Result<(), SqliteError> {
+    fn say_rollbacks(&mut self) -> Result<(), SqliteError> {
         loop {
-            let reports = self.application.rollbacks(*cursor, REPORTS_MAX)?;
+            let reports = self.adapter.application.rollbacks(self.rollbacks_said, REPORTS_MAX)?;
             let Some(last) = reports.last() else { return Ok(()) };
-            *cursor = last.cursor;
+            self.rollbacks_said = last.cursor;
             for report in reports {
-                self.events.say(UpEvent::Rollback(Box::new(report.into())));
+                self.adapter.events.say(UpEvent::Rollback(Box::new(report.into())));
             }
         }
     }
 }
 
+/// Where the audit stands.
+struct Audit {
+    /// The slice to compare next.
+    place: AuditPlace,
+    /// When.
+    at: Instant,
+}
+
 impl Audit {
-    fn wait(&self) -> Duration {
-        let (Audit::Running { next: at, .. } | Audit::Resting { until: at }) = self;
-        at.saturating_duration_since(Instant::now())
+    /// From the first table on, now.
+    fn begin() -> Audit {
+        Audit { place: AuditPlace::default(), at: Instant::now() }
     }
 
-    fn is_due(&self) -> bool {
-        self.wait().is_zero()
+    /// With the next slice, after a short pause.
+    fn go_on(place: AuditPlace) -> Audit {
+        Audit { place, at: Instant::now() + AUDIT_SLICE_EVERY }
+    }
+
+    /// From the first table on, after a long pause.
+    fn rest() -> Audit {
+        Audit { place: AuditPlace::default(), at: Instant::now() + AUDIT_EVERY }
+    }
+
+    fn wait(&self) -> Duration {
+        self.at.saturating_duration_since(Instant::now())
     }
 }

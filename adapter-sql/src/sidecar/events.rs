@@ -76,10 +76,10 @@ fn text(event: &UpEvent) -> String {
         UpEvent::Ready { listen, .. } => format!("ready, listening on {listen}"),
         UpEvent::Peer { identity, address, connected, reason } => {
             let who = identity.as_deref().unwrap_or("somebody");
-            let word = if *connected { "connected" } else { "not connected" };
             match reason {
-                Some(reason) => format!("peer {who} at {address}: {word}: {reason}"),
-                None => format!("peer {who} at {address}: {word}"),
+                Some(reason) => format!("peer {who} at {address}: {reason}"),
+                None if *connected => format!("peer {who} at {address}: connected"),
+                None => format!("peer {who} at {address}: not connected"),
             }
         }
         UpEvent::Imported { operations, transactions, entries } => {

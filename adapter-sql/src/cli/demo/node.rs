@@ -131,7 +131,11 @@ impl Node {
         let mut command = Command::new(program);
         command.current_dir(&self.directory).args(arguments).args(["--json", "--database"]);
         command.arg(format!("sqlite:{}", self.file())).stdin(Stdio::null());
-        command.env_remove("TREATY_LOG").env_remove("TREATY_DATA").env_remove("TREATY_PEERS").env_remove("TREATY_LISTEN");
+        command
+            .env_remove("TREATY_LOG")
+            .env_remove("TREATY_DATA")
+            .env_remove("TREATY_PEERS")
+            .env_remove("TREATY_LISTEN");
         command
     }
 }
