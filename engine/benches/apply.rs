@@ -1,8 +1,8 @@
 //! Speed of a replica: importing local rows, judging and keeping a peer's, leading tables to the current version.
 //!
-//! `cargo bench -p treaty-engine --bench apply -- [rows] [rows of a transaction] [transactions of an import]` prints one line a figure: name, median,
-//! unit, min, max, number of measurements. Rows are of about 280 bytes with a permission to look up and a CHECK; entries
-//! of a peer come as bytes, with signatures to verify.
+//! `cargo bench -p treaty-engine --bench apply -- [rows] [rows of a transaction] [transactions of an import] [entries of an
+//! ingest]` prints one line a figure: name, median, unit, min, max, number of measurements. Rows are of about 280 bytes with a
+//! permission to look up and a CHECK, under random ids; entries of a peer come as bytes, with signatures to verify.
 
 #![expect(clippy::disallowed_types, reason = "a benchmark reads the clock")]
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a benchmark ends at the first failure")]
@@ -24,9 +24,6 @@ use treaty_testkit::{
 
 /// Rows of one import, and of one measurement.
 const IMPORT_ROWS: usize = 10_000;
-
-/// Entries that a peer sends at once.
-const INGEST_ENTRIES: usize = 100;
 
 /// Rows of one batch for tables.
 const BATCH_ROWS: usize = 500;
@@ -102,7 +99,8 @@ fn main() {
     let mut figures = Figures::default();
     let mut author =
         write(&mut figures, &directory.path().join("author"), row_count, (transaction_rows, import_transactions));
-    read(&mut figures, &directory.path().join("peer"), &mut author, row_count);
+    let ingest_entries = numbers.get(3).copied().unwrap_or(100);
+    read(&mut figures, &directory.path().join("peer"), &mut author, (row_count, ingest_entries));
     swap(&mut figures, &mut author);
     figures.print();
 }
@@ -138,7 +136,7 @@ fn write(
 }
 
 /// Sends everything to a new replica and leads tables to it.
-fn read(figures: &mut Figures, path: &Path, author: &mut Replica, row_count: usize) {
+fn read(figures: &mut Figures, path: &Path, author: &mut Replica, (row_count, ingest_entries): (usize, usize)) {
     let mut sent = Vec::new();
     let mut walk = author.index().difference(&author.index().whole(), &Past::EMPTY);
     while let Some((pos, _)) = walk.next(author.store()).unwrap() {
@@ -149,13 +147,16 @@ fn read(figures: &mut Figures, path: &Path, author: &mut Replica, row_count: usi
         Entry::new(header, payload.clone()).unwrap()
     };
     let mut replica = Replica::join(open(path), receive(&sent[0]), author.space()).unwrap();
-    for some in sent[1..].chunks(INGEST_ENTRIES) {
+    let begun = Instant::now();
+    for some in sent[1..].chunks(ingest_entries) {
         let start = Instant::now();
         let outcome = replica.ingest(some.iter().map(receive).collect()).unwrap();
         assert_eq!(outcome.admitted.len(), some.len());
         let rows = row_count * some.len() / (sent.len() - 1);
         figures.add("verify, judge and keep a peer's entries", "rows/s", rows as f64 / start.elapsed().as_secs_f64());
     }
+    let all = row_count as f64 / begun.elapsed().as_secs_f64();
+    figures.add("verify, judge and keep all of a peer's entries", "rows/s", all);
     let (mut shown, mut is_last) = (Version::EMPTY, false);
     while !is_last {
         let start = Instant::now();
