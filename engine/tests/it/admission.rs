@@ -288,3 +288,50 @@ fn what_is_deleted_may_be_written_to_no_effect() {
     admits(&[PROJECT, deleted], "x @1 on d: update alpha name=ghost");
     admits(&[PROJECT, deleted], "x @1 on d: delete alpha");
 }
+
+#[test]
+fn an_operation_names_tables_and_columns_of_the_schema() {
+    use treaty_engine::log::{Entry, EntryDraft};
+    use treaty_engine::relation::payload::{NamedOperation, NamedRow, NamedShape, PayloadBuilder};
+    use treaty_schema::{ObjectId, SchemaVersion};
+
+    let story = Story::begin(&office(), STAFF);
+    let tags = &story.schema.tables()[3];
+    let columns = [tags.columns[1].id, tags.columns[2].id];
+    let insert = |table: ObjectId, columns: &[ObjectId]| NamedOperation::Insert {
+        shape: NamedShape { table, columns: columns.to_vec() },
+        id: Story::row_id("new"),
+        cells: vec![None; columns.len()],
+    };
+    let check = |operation: NamedOperation, expected: Option<&str>| {
+        let mut builder = PayloadBuilder::new();
+        builder.push(&[operation]);
+        let draft =
+            EntryDraft { space: Some(story.space()), parents: vec![story.id("genesis")], height: 1, time_ms: 0 };
+        let entry = Entry::sign(&treaty_testkit::keypair(1), draft, builder.finish()).unwrap();
+        let heard = hear(&mut replica_of(&story), &entry);
+        assert_eq!(heard.err().map(|refusal| refusal.reason.code()), expected);
+    };
+    let unknown = ObjectId { version: SchemaVersion([9; 32]), index: 0 };
+    let label = story.schema.tables()[2].columns[2].id;
+    check(insert(tags.id, &columns), None);
+    check(insert(unknown, &columns), Some("schema"));
+    check(insert(columns[0], &columns), Some("schema"));
+    check(insert(tags.id, &[columns[0], unknown]), Some("schema"));
+    check(insert(tags.id, &[columns[0], label]), Some("schema"));
+    check(insert(tags.id, &columns[..1]), Some("schema"));
+    check(insert(tags.id, &[columns[1], columns[0]]), Some("schema"));
+    check(insert(tags.id, &[tags.columns[0].id, columns[0], columns[1]]), Some("schema"));
+    let update = |columns: &[ObjectId]| NamedOperation::Update {
+        shape: NamedShape { table: tags.id, columns: columns.to_vec() },
+        row: NamedRow::Past(story.row_name("ann")),
+        cells: vec![None; columns.len()],
+    };
+    check(update(&[]), Some("schema"));
+    check(update(&[columns[1], columns[0]]), Some("schema"));
+    check(update(&[columns[0], columns[0]]), Some("schema"));
+    check(update(&[tags.columns[0].id]), Some("schema"));
+    // A row of another table is none of this one.
+    check(update(&columns), Some("unknown_row"));
+    check(NamedOperation::Delete { table: unknown, row: NamedRow::Past(story.row_name("ann")) }, Some("schema"));
+}

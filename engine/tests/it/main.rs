@@ -8,6 +8,7 @@ mod entry_format;
 mod failing_replica;
 mod failing_store;
 mod histories;
+mod large;
 mod log;
 mod parking;
 mod payload;
