@@ -70,6 +70,9 @@ pub const INGEST_COUNT_MAX: usize = 1_000;
 /// Bytes of payloads after which a write transaction ends.
 pub const INGEST_BYTES_MAX: usize = 16 << 20;
 
+/// Bytes of rows after which a batch for tables takes no further entry. A row of it takes some three times as much in memory.
+pub const BATCH_BYTES_MAX: u64 = 4 << 20;
+
 /// Most entries that one batch for tables covers, however few rows they write.
 pub const BATCH_ENTRIES_MAX: u64 = 10_000;
 

@@ -17,7 +17,7 @@ use super::types::{Batch, RowChange};
 use crate::causality::{Pos, Version};
 use crate::cotx::Source;
 use crate::fault::StoreError;
-use crate::limits::BATCH_ENTRIES_MAX;
+use crate::limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
 use crate::log::{LogStore, Stamp};
 use crate::relation::payload::{GenesisPayload, Payload};
 use crate::relation::{Act, Content, Marks, RelationStore, RowId, RowKey, RowRecord};
@@ -27,6 +27,8 @@ use crate::relation::{Act, Content, Marks, RelationStore, RowId, RowKey, RowReco
 struct Touched {
     /// With what the insert said, if it is of this batch and small enough to hold.
     rows: BTreeMap<RowKey, (RowRecord, Option<Inserted>)>,
+    /// About how large they are: what their inserts took.
+    bytes: u64,
 }
 
 /// What an insert said, by column.
@@ -42,7 +44,8 @@ impl Replica {
         let mut difference = self.index.difference(&self.index.whole(), &sight.past);
         let (mut touched, mut lasts) = (Touched::default(), BTreeMap::new());
         let (mut entry_count, mut height_to) = (0, sight.height_max);
-        while touched.rows.len() < rows_max.max(1) && entry_count < BATCH_ENTRIES_MAX {
+        let has_room = |touched: &Touched| touched.rows.len() < rows_max.max(1) && touched.bytes < BATCH_BYTES_MAX;
+        while has_room(&touched) && entry_count < BATCH_ENTRIES_MAX {
             let Some((pos, Stamp { height, .. })) = difference.next(&self.store)? else { break };
             self.touch_entry(&mut touched, pos)?;
             lasts.insert(pos.chain(), pos);
@@ -87,6 +90,7 @@ impl Replica {
         let source = PayloadSource::new(&self.store, &self.layout, &payload)?;
         self.visit_inserts_of(pos, &source, &mut |row, insert| {
             touched.rows.insert(row.key, (row, insert));
+            touched.bytes += u64::from(row.span.bytes);
             Ok(())
         })?;
         for transaction in 0..payload.transaction_count() {
@@ -189,8 +193,9 @@ impl Touched {
     fn add(&mut self, store: &impl RelationStore, key: RowKey) -> Result<(), StoreError> {
         if let std::collections::btree_map::Entry::Vacant(place) = self.rows.entry(key) {
             let row = store.row(key)?;
-            place
-                .insert((row.ok_or_else(|| StoreError::corrupt(format!("row {key:?} is named, but not kept")))?, None));
+            let row = row.ok_or_else(|| StoreError::corrupt(format!("row {key:?} is named, but not kept")))?;
+            self.bytes += u64::from(row.span.bytes);
+            place.insert((row, None));
         }
         Ok(())
     }
