@@ -39,15 +39,38 @@ pub enum Said {
     Touched(ShownRow),
 }
 
+/// A queue cut into groups. Nothing is allocated for each group: a backlog may have one for every line.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// The groups that have rows, in order.
+    pub groups: Vec<Group>,
+    /// All rows, each once, in the order in which they were first touched.
+    pub rows: Vec<GroupRow>,
+    /// Index of each part's first line.
+    parts: Vec<usize>,
+}
+
 /// Rows that belong to one transaction, or to several that cannot be told apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// Indices of its lines in the queue that was planned; groups are adjacent and cover it.
+    /// Indices of its lines in the queue that was planned.
     pub lines: Range<usize>,
-    /// Its rows, each once, in the order in which they were first touched.
-    pub rows: Vec<GroupRow>,
-    /// Index of the first line of each part that was joined; not empty.
-    pub parts: Vec<usize>,
+    /// Indices of its rows in [`Plan::rows`].
+    rows: Range<usize>,
+    /// Indices of its parts in [`Plan::parts`].
+    parts: Range<usize>,
+}
+
+impl Plan {
+    /// The rows of a group, in the order in which they were first touched.
+    pub fn rows_of(&self, group: &Group) -> &[GroupRow] {
+        &self.rows[group.rows.clone()]
+    }
+
+    /// Indices of the first line of each part that was joined into a group; not empty.
+    pub fn parts_of(&self, group: &Group) -> &[usize] {
+        &self.parts[group.parts.clone()]
+    }
 }
 
 /// A row of a [`Group`].
@@ -77,10 +100,10 @@ pub enum Pauses {
 ///
 /// * `lines` - as one snapshot shows them, ascending by `seq`.
 /// * returns - in order; cost O(n log n).
-pub fn plan(lines: &[Line], pauses: Pauses) -> Vec<Group> {
+pub fn plan(lines: &[Line], pauses: Pauses) -> Plan {
     let starts = part_starts(lines, pauses);
     let mut seen: BTreeMap<ShownRow, (usize, usize)> = BTreeMap::new();
-    let mut rows: Vec<(ShownRow, usize)> = Vec::new();
+    let mut rows: Vec<GroupRow> = Vec::new();
     let mut part = 0;
     for (index, line) in lines.iter().enumerate() {
         if starts.get(part + 1) == Some(&index) {
@@ -88,12 +111,14 @@ pub fn plan(lines: &[Line], pauses: Pauses) -> Vec<Group> {
         }
         let Said::Touched(key) = line.said else { continue };
         seen.entry(key).and_modify(|(_, last)| *last = part).or_insert_with(|| {
-            rows.push((key, index));
+            rows.push(GroupRow { key, line_first: index, part_last: part });
             (part, part)
         });
     }
     let bounds = joined_bounds(starts.len(), seen.values());
-    collect(lines.len(), &starts, &bounds, &rows, &seen)
+    let mut plan = Plan { groups: Vec::new(), rows, parts: starts };
+    plan.collect(lines.len(), &bounds, &seen);
+    plan
 }
 
 /// Returns the index of each part's first line; the first is 0.
@@ -129,31 +154,24 @@ fn joined_bounds<'a>(part_count: usize, spans: impl Iterator<Item = &'a (usize, 
     bounds
 }
 
-fn collect(
-    line_count: usize,
-    starts: &[usize],
-    bounds: &[usize],
-    rows: &[(ShownRow, usize)],
-    seen: &BTreeMap<ShownRow, (usize, usize)>,
-) -> Vec<Group> {
-    let mut rest = rows;
-    let mut groups = Vec::new();
-    for pair in bounds.windows(2) {
-        let (part_first, part_end) = (pair[0], pair[1]);
-        let lines = starts[part_first]..starts.get(part_end).copied().unwrap_or(line_count);
-        let count = rest.partition_point(|(_, line)| *line < lines.end);
-        let (own, after) = rest.split_at(count);
-        rest = after;
-        if own.is_empty() {
-            continue;
+impl Plan {
+    /// Makes the groups out of the bounds of their parts.
+    fn collect(&mut self, line_count: usize, bounds: &[usize], seen: &BTreeMap<ShownRow, (usize, usize)>) {
+        let mut row_first = 0;
+        for pair in bounds.windows(2) {
+            let parts = pair[0]..pair[1];
+            let lines = self.parts[parts.start]..self.parts.get(parts.end).copied().unwrap_or(line_count);
+            let row_count = self.rows[row_first..].partition_point(|row| row.line_first < lines.end);
+            let rows = row_first..row_first + row_count;
+            row_first = rows.end;
+            for row in &mut self.rows[rows.clone()] {
+                row.part_last = seen[&row.key].1 - parts.start;
+            }
+            if !rows.is_empty() {
+                self.groups.push(Group { lines, rows, parts });
+            }
         }
-        let rows = own
-            .iter()
-            .map(|&(key, line_first)| GroupRow { key, line_first, part_last: seen[&key].1 - part_first })
-            .collect();
-        groups.push(Group { lines, rows, parts: starts[part_first..part_end].to_vec() });
     }
-    groups
 }
 
 #[cfg(test)]
@@ -179,10 +197,10 @@ mod tests {
         lines
     }
 
-    fn show(groups: &[Group]) -> String {
+    fn show(plan: &Plan) -> String {
         let row = |row: &GroupRow| format!("{}{}", char::from(row.key.id.0[0]), row.part_last);
-        let group = |group: &Group| group.rows.iter().map(row).collect::<Vec<_>>().join(" ");
-        groups.iter().map(group).collect::<Vec<_>>().join(" ; ")
+        let group = |group: &Group| plan.rows_of(group).iter().map(row).collect::<Vec<_>>().join(" ");
+        plan.groups.iter().map(group).collect::<Vec<_>>().join(" ; ")
     }
 
     fn check(text: &str, pauses: Pauses, expected: &Expect) {
@@ -226,10 +244,10 @@ mod tests {
                 at_ms: 0,
                 said: if word > 8 { Said::Mark } else { Said::Touched(ShownRow { table: 0, id: RowId([word; 16]) }) },
             }).collect();
-            let groups = plan(&lines, Pauses::Ignored);
+            let plan = plan(&lines, Pauses::Ignored);
             for (index, line) in lines.iter().enumerate() {
                 let Said::Touched(key) = line.said else { continue };
-                let owners: Vec<&Group> = groups.iter().filter(|group| group.rows.iter().any(|row| row.key == key)).collect();
+                let owners: Vec<&Group> = plan.groups.iter().filter(|group| plan.rows_of(group).iter().any(|row| row.key == key)).collect();
                 prop_assert_eq!(owners.len(), 1);
                 prop_assert!(owners[0].lines.contains(&index));
                 let next = lines.get(index + 1);

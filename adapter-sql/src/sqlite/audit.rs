@@ -5,6 +5,8 @@
 //! migration tool, triggers dropped, a file edited by other means): its row is put into the queue, so that the next drain
 //! imports it as a local change. Only tables whose changes are all in the log are compared.
 
+use std::cell::Cell;
+
 use rusqlite::types::Value as Stored;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tracing::{error, info};
@@ -16,8 +18,9 @@ use crate::capture::{Image, ShownRow};
 use crate::link::{EngineLink, Page};
 
 use super::Application;
-use super::connect::{begin_read, begin_write};
+use super::connect::{begin_read, begin_write, pragma};
 use super::error::{SqliteError, doing};
+use super::intake::value_bytes;
 use super::queue;
 use super::state::State;
 use super::table::{COMMITTED, REVERTED, TableSql, owned, read_id};
@@ -25,6 +28,8 @@ use super::writer::{Quiet, is_withheld};
 
 /// Rows of a table compared in one slice.
 const SLICE_ROWS: u16 = 1_000;
+/// Bytes of rows of the table after which a slice ends.
+const SLICE_BYTES: usize = 4 << 20;
 
 /// Where an audit stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,6 +48,17 @@ impl AuditPlace {
     pub(super) fn after(table: usize, row: RowId) -> AuditPlace {
         AuditPlace { table, after: Some(row) }
     }
+}
+
+/// What is known of audits: an idle database is compared once.
+#[derive(Debug, Default)]
+pub(super) struct AuditState {
+    /// `PRAGMA data_version` when the audit at hand began.
+    version_begun: Cell<Option<i64>>,
+    /// Whether it found nothing so far.
+    is_clean: Cell<bool>,
+    /// `PRAGMA data_version` when the last audit that found nothing began.
+    version_audited: Cell<Option<i64>>,
 }
 
 /// What a slice of an audit found.
@@ -99,6 +115,9 @@ impl Application {
     /// [`SqliteError`]; the place stays good.
     pub fn audit_slice(&mut self, link: &mut dyn EngineLink, place: AuditPlace) -> Result<Audited, SqliteError> {
         self.settle(link)?;
+        if place == AuditPlace::default() && self.is_audited()? {
+            return Ok(Audited::Slice { next: None, difference_count: 0 });
+        }
         let Some(table) = self.tables.get(place.table) else {
             return Ok(Audited::Slice { next: None, difference_count: 0 });
         };
@@ -114,6 +133,7 @@ impl Application {
         let findings = auditor.findings;
         drop(snapshot);
         self.act_on(table, &findings)?;
+        self.audit.is_clean.set(self.audit.is_clean.get() && findings.differing.is_empty());
         let next = match slice.bound {
             Some(after) => Some(AuditPlace { table: place.table, after: Some(after) }),
             None => {
@@ -122,8 +142,17 @@ impl Application {
         };
         if next.is_none() {
             self.retry_obstructed(link)?;
+            self.audit.version_audited.set(self.audit.version_begun.get().filter(|_| self.audit.is_clean.get()));
         }
         Ok(Audited::Slice { next, difference_count: findings.differing.len() as u64 })
+    }
+
+    /// Says whether nobody else committed since an audit that found nothing; else begins a new one.
+    fn is_audited(&self) -> Result<bool, SqliteError> {
+        let version = pragma(&self.connection, "data_version").map_err(doing("looking for commits"))?;
+        self.audit.is_clean.set(true);
+        self.audit.version_begun.set(Some(version));
+        Ok(self.audit.version_audited.get() == Some(version))
     }
 
     /// Queues rows that differ, and corrects marks.
@@ -190,17 +219,26 @@ pub(super) fn read_slice(
     let after = place.after.map_or(String::new(), |id| id.to_string());
     let mut statement = connection.prepare_cached(&table.select_page).map_err(&failed)?;
     let mut rows = statement.query(params![after, SLICE_ROWS]).map_err(&failed)?;
-    let (mut table_rows, mut odd) = (Vec::new(), Vec::new());
+    let (mut table_rows, mut odd, mut bytes) = (Vec::new(), Vec::new(), 0);
     while let Some(row) = rows.next().map_err(&failed)? {
         let stored = row.get_ref(2 + table.table.id_column).map_err(&failed)?;
         match read_id(stored).filter(|id| stored.as_str().is_ok_and(|text| text == id.to_string())) {
-            Some(id) => table_rows.push(TableRow::read(table, id, row).map_err(&failed)?),
+            Some(id) => {
+                let row = TableRow::read(table, id, row).map_err(&failed)?;
+                bytes += row.cells.iter().flatten().flatten().map(value_bytes).sum::<usize>();
+                table_rows.push(row);
+            }
             None => odd.push(owned(stored)),
         }
+        if bytes > SLICE_BYTES {
+            break;
+        }
     }
-    let slice_rows = usize::from(SLICE_ROWS);
+    let is_cut = bytes > SLICE_BYTES;
+    let slice_rows = if is_cut { table_rows.len() } else { usize::from(SLICE_ROWS) };
     let mut engine_rows = link.page_at(shown, Page { table: place.table, after: place.after, rows_max: slice_rows })?;
-    let table_end = table_rows.last().map(|row| row.id).filter(|_| table_rows.len() + odd.len() == slice_rows);
+    let table_end =
+        table_rows.last().map(|row| row.id).filter(|_| is_cut || table_rows.len() + odd.len() == slice_rows);
     let engine_end = engine_rows.last().map(|(id, _)| *id).filter(|_| engine_rows.len() >= slice_rows);
     let bound = [table_end, engine_end].into_iter().flatten().min();
     if let Some(bound) = bound {

@@ -10,7 +10,7 @@ use treaty_engine::limits::PAYLOAD_BYTES_MAX;
 use treaty_engine::replica::{LocalOperation, LocalRow, LocalTransaction};
 use treaty_schema::Value;
 
-use crate::capture::{BadCell, Effect, Group, Image, Line, Pauses, Said, ShownRow, plan};
+use crate::capture::{BadCell, Effect, Group, Image, Line, Pauses, Plan, Said, ShownRow, plan};
 use crate::link::EngineLink;
 
 use super::error::SqliteError;
@@ -127,16 +127,16 @@ impl Source<'_> {
         if queue.is_idle() {
             return Ok(None);
         }
-        let mut groups = plan(&queue.lines, self.pauses);
-        if queue.is_cut && groups.len() > 1 {
-            groups.pop();
+        let plan = plan(&queue.lines, self.pauses);
+        let mut groups = &plan.groups[..];
+        if let (true, [whole @ .., _]) = (queue.is_cut && groups.len() > 1, groups) {
+            groups = whole;
         }
-        let rows = groups.iter().flat_map(|group| group.rows.iter().copied()).collect();
-        let mut reader = RowReader::new(self.connection, self.tables, &queue.lines, &self.shown, rows);
+        let mut reader = RowReader::new(self.connection, self.tables, &queue.lines, &self.shown, &plan.rows);
         let mut taker = Taker { source: self, author: None, drafts: Vec::new(), bytes: 0, row_count: 0, cut_count: 0 };
         let mut end = if groups.is_empty() { LinesEnd::All } else { LinesEnd::Before(0) };
-        for group in &groups {
-            end = match taker.add(group, &mut reader, link)? {
+        for group in groups {
+            end = match taker.add((&plan, group), &mut reader, link)? {
                 Added::Whole => LinesEnd::Before(group.lines.end),
                 Added::UpTo(line) => LinesEnd::Before(line),
                 Added::OtherAuthor => break,
@@ -234,12 +234,12 @@ impl Taker<'_> {
 
     fn add(
         &mut self,
-        group: &Group,
+        (plan, group): (&Plan, &Group),
         reader: &mut RowReader<'_>,
         link: &mut dyn EngineLink,
     ) -> Result<Added, SqliteError> {
-        let (mut rows, mut bytes, mut cut) = (Vec::with_capacity(group.rows.len()), 0, None);
-        for place in &group.rows {
+        let (mut rows, mut bytes, mut cut) = (Vec::new(), 0, None);
+        for place in plan.rows_of(group) {
             if bytes > TRANSACTION_BYTES_MAX {
                 cut = Some(place.line_first);
                 break;
@@ -249,11 +249,12 @@ impl Taker<'_> {
             rows.push(touched);
         }
         let mut authors = authors(&rows);
-        if authors.len() > 1 && group.parts.len() > 1 {
+        let part_second = plan.parts_of(group).get(1).filter(|_| authors.len() > 1);
+        if let Some(&part_second) = part_second {
             // Each part was a transaction of its own: a row that several touched is its last toucher's.
             rows.retain(|touched| touched.place.part_last == 0);
             authors = self::authors(&rows);
-            cut = Some(cut.map_or(group.parts[1], |line| line.min(group.parts[1])));
+            cut = Some(cut.map_or(part_second, |line| line.min(part_second)));
         } else if cut.is_some() {
             self.cut_count += 1;
         }
@@ -346,7 +347,7 @@ fn authors(rows: &[Touched]) -> BTreeSet<Option<String>> {
 
 /// Adds the operations of a row to its transaction, and keeps what finishing needs.
 fn into_row(touched: Touched, transaction: &mut LocalTransaction) -> DraftRow {
-    let Touched { key, stored_id, before, after, effect, .. } = touched;
+    let Touched { key, stored_id, author_before, after, effect, .. } = touched;
     let ShownRow { table, id } = key;
     let operations = &mut transaction.operations;
     let (cells, form) = match after {
@@ -359,7 +360,7 @@ fn into_row(touched: Touched, transaction: &mut LocalTransaction) -> DraftRow {
         }
         After::Row(cells, form) => (cells, form),
     };
-    let unchanged = before.filter(|_| effect == Effect::Nothing).map(|row| row.author);
+    let unchanged = author_before.filter(|_| effect == Effect::Nothing);
     let upkeep = match (form, unchanged) {
         (Form::Other, unchanged) => Upkeep::Rewrite(cells.clone(), unchanged),
         (Form::Canonical, Some(author)) => Upkeep::Unchanged(author),
@@ -393,7 +394,8 @@ fn estimate_bytes(touched: &Touched) -> usize {
     OPERATION_BYTES + cells
 }
 
-fn value_bytes(value: &Value) -> usize {
+/// About how many bytes a value takes, in an entry and in memory.
+pub(super) fn value_bytes(value: &Value) -> usize {
     const FIXED_BYTES: usize = 40;
     match value {
         Value::Text(text) => FIXED_BYTES + text.as_str().len(),

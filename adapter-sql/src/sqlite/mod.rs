@@ -69,6 +69,8 @@ pub struct Application {
     schema_cookie: Option<i64>,
     /// `PRAGMA data_version` at the last look.
     data_version: Option<i64>,
+    /// How far audits are.
+    audit: audit::AuditState,
 }
 
 impl Application {
@@ -84,6 +86,7 @@ impl Application {
             batch_rows: apply::BATCH_ROWS_FIRST,
             schema_cookie: None,
             data_version: None,
+            audit: audit::AuditState::default(),
         }
     }
 

@@ -5,19 +5,25 @@ use std::collections::{BTreeMap, VecDeque};
 use rusqlite::types::Value as Stored;
 use rusqlite::{Connection, params};
 use treaty_engine::causality::Version;
+use treaty_engine::identity::Identity;
 use treaty_engine::replica::RowImage;
 
 use crate::capture::{BadCell, Effect, GroupRow, Image, Line, Said, ShownRow, effect};
 use crate::link::EngineLink;
 
 use super::error::{SqliteError, doing};
+use super::intake::value_bytes;
 use super::table::{PENDING, TableSql, owned, read_id};
 use super::values::Form;
 
 /// Most lines looked at in one snapshot: about 40 MB of keys. A longer backlog is cut there.
 pub(super) const LINES_MAX: u32 = 250_000;
-/// Rows read and compared at a time.
+/// Rows read at a time.
 const ROWS_AT_ONCE: usize = 2_000;
+/// Bytes of rows after which no more are read at a time.
+const BYTES_AT_ONCE: usize = 8 << 20;
+/// Rows compared at a time: the engine's side of them is held meanwhile, and may be large where the table's is gone.
+const COMPARED_AT_ONCE: usize = 128;
 
 /// The queue as one snapshot shows it.
 #[derive(Debug, Default)]
@@ -139,8 +145,8 @@ pub(super) struct Touched {
     pub(super) place: GroupRow,
     /// Its id as it is stored.
     pub(super) stored_id: Stored,
-    /// What the log says it was.
-    pub(super) before: Option<RowImage>,
+    /// Who changed it last, if the log has it.
+    pub(super) author_before: Option<Identity>,
     /// What the table shows.
     pub(super) after: After,
     /// The author that the application named in this change.
@@ -167,7 +173,7 @@ pub(super) struct RowReader<'r> {
     pub(super) lines: &'r [Line],
     /// The version that the tables showed.
     pub(super) base: &'r Version,
-    rows: Vec<GroupRow>,
+    rows: &'r [GroupRow],
     next: usize,
     buffer: VecDeque<Touched>,
 }
@@ -179,7 +185,7 @@ impl<'r> RowReader<'r> {
         tables: &'r [TableSql],
         lines: &'r [Line],
         base: &'r Version,
-        rows: Vec<GroupRow>,
+        rows: &'r [GroupRow],
     ) -> RowReader<'r> {
         RowReader { connection, tables, lines, base, rows, next: 0, buffer: VecDeque::new() }
     }
@@ -195,45 +201,59 @@ impl<'r> RowReader<'r> {
     fn fill(&mut self, link: &mut dyn EngineLink) -> Result<(), SqliteError> {
         let end = (self.next + ROWS_AT_ONCE).min(self.rows.len());
         let chunk = &self.rows[self.next..end];
-        self.next = end;
         if chunk.is_empty() {
             return Ok(());
         }
-        let mut found = self.read(chunk)?;
-        let keys: Vec<ShownRow> = chunk.iter().map(|row| row.key).collect();
-        let before = link.rows_at(self.base, &keys)?;
-        for (place, before) in chunk.iter().zip(before) {
-            let seq = self.lines[place.line_first].seq;
-            let Some(found) = found.remove(&seq) else {
-                return Err(SqliteError::Damaged { what: format!("line {seq} left treaty_queue within a snapshot") });
-            };
-            let touched = found.compare(*place, before, &self.tables[place.key.table]);
-            self.buffer.push_back(touched);
+        let (mut found, seq_end) = self.read(chunk)?;
+        let chunk = &chunk[..chunk.partition_point(|row| self.lines[row.line_first].seq <= seq_end)];
+        self.next += chunk.len();
+        for some in chunk.chunks(COMPARED_AT_ONCE) {
+            let keys: Vec<ShownRow> = some.iter().map(|row| row.key).collect();
+            for (place, before) in some.iter().zip(link.rows_at(self.base, &keys)?) {
+                let seq = self.lines[place.line_first].seq;
+                let Some(found) = found.remove(&seq) else {
+                    return Err(SqliteError::Damaged {
+                        what: format!("line {seq} left treaty_queue within a snapshot"),
+                    });
+                };
+                let touched = found.compare(*place, before.as_ref(), &self.tables[place.key.table]);
+                self.buffer.push_back(touched);
+            }
         }
         Ok(())
     }
 
-    /// Reads what the tables hold for the first line of each row, by line.
-    fn read(&self, chunk: &[GroupRow]) -> Result<BTreeMap<i64, Found>, SqliteError> {
+    /// Reads what the tables hold for the first line of each row, by line, until that is much; also says up to which line.
+    fn read(&self, chunk: &[GroupRow]) -> Result<(BTreeMap<i64, Found>, i64), SqliteError> {
         let failed = doing("reading queued rows");
         let seqs: Vec<i64> = chunk.iter().map(|row| self.lines[row.line_first].seq).collect();
-        let (first, last) = (seqs[0], seqs[seqs.len() - 1]);
+        let (first, mut last) = (seqs[0], seqs[seqs.len() - 1]);
         let mut indices: Vec<usize> = chunk.iter().map(|row| row.key.table).collect();
         indices.sort_unstable();
         indices.dedup();
         let mut found = BTreeMap::new();
+        let bytes_max = BYTES_AT_ONCE / indices.len().max(1);
         for table in indices.into_iter().map(|index| &self.tables[index]) {
             let mut statement = self.connection.prepare_cached(&table.select_queued).map_err(&failed)?;
             let mut rows = statement.query(params![first, last, table.name()]).map_err(&failed)?;
+            let mut bytes = 0;
             while let Some(row) = rows.next().map_err(&failed)? {
                 let seq: i64 = row.get(0).map_err(&failed)?;
                 // Later lines of a row that the chunk has already are skipped before anything is decoded.
-                if seqs.binary_search(&seq).is_ok() {
-                    found.insert(seq, Found::read(table, row).map_err(&failed)?);
+                if seqs.binary_search(&seq).is_err() {
+                    continue;
+                }
+                let row = Found::read(table, row).map_err(&failed)?;
+                bytes += row.bytes();
+                found.insert(seq, row);
+                // Other tables are read up to this line too; what was read of them beyond it comes again with the next.
+                if bytes > bytes_max {
+                    last = seq;
+                    break;
                 }
             }
         }
-        Ok(found)
+        Ok((found, last))
     }
 }
 
@@ -262,10 +282,19 @@ impl Found {
         Ok(Found { stored_id, status: text(2)?, author: text(3)?, after })
     }
 
-    fn compare(self, place: GroupRow, before: Option<RowImage>, table: &TableSql) -> Touched {
+    /// About how much memory it takes.
+    fn bytes(&self) -> usize {
+        match &self.after {
+            After::Absent => 0,
+            After::Row(cells, _) => cells.iter().flatten().map(value_bytes).sum(),
+            After::Bad(_, json) => json.len(),
+        }
+    }
+
+    fn compare(self, place: GroupRow, before: Option<&RowImage>, table: &TableSql) -> Touched {
         // A withheld row is in the log but was not in the table: its absence is no change.
-        let is_withheld = before.as_ref().is_some_and(|row| row.withheld.is_some());
-        let cells = before.as_ref().map(|row| &row.cells);
+        let is_withheld = before.is_some_and(|row| row.withheld.is_some());
+        let cells = before.map(|row| &row.cells);
         let effect = match &self.after {
             After::Absent if is_withheld => Effect::Nothing,
             After::Absent => effect(&table.table, cells, None),
@@ -274,6 +303,7 @@ impl Found {
         };
         // Triggers set 'pending' and forget the author of earlier changes; where none ran, the author is stale.
         let author = self.author.filter(|_| self.status.as_deref() == Some(PENDING));
-        Touched { key: place.key, place, stored_id: self.stored_id, before, after: self.after, author, effect }
+        let author_before = before.map(|row| row.author);
+        Touched { key: place.key, place, stored_id: self.stored_id, author_before, after: self.after, author, effect }
     }
 }

@@ -11,6 +11,7 @@ mod meddle;
 #[cfg(test)]
 mod node;
 #[cfg(test)]
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod rebuild;

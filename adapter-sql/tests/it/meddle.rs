@@ -9,6 +9,29 @@ use treaty_engine::identity::{Identity, Keypair};
 use treaty_engine::relation::RowId;
 use treaty_engine::replica::{Batch, ImportOutcome, Replica, RowChange, RowImage};
 
+/// The functions that a link passes on to another one.
+macro_rules! pass_on {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
+        $(fn $name(&mut self, $($argument: $type),*) -> Result<$answer, LinkError> {
+            self.inner().$name($($argument),*)
+        })*
+    };
+}
+
+macro_rules! pass_on_reading {
+    () => {
+        pass_on! {
+            knows(version: &Version) -> bool;
+            rows_at(at: &Version, rows: &[ShownRow]) -> Vec<Option<RowImage>>;
+            next_batch(from: &Version, rows_max: usize) -> Batch;
+            ripples(from: &Version, to: &Version, rows: &[ShownRow]) -> Vec<RowChange>;
+            receipt() -> Option<(Vec<u8>, Version)>;
+            note(key: &str) -> Option<Vec<u8>>;
+            set_note(key: &str, bytes: &[u8]) -> ();
+        }
+    };
+}
+
 /// A node that signs for a second identity.
 pub(crate) struct TwoKeys<'t> {
     pub(crate) replica: &'t mut Replica,
@@ -22,7 +45,7 @@ impl TwoKeys<'_> {
         ReplicaLink { replica: self.replica, keypair, now_ms: 0 }
     }
 
-    fn any(&mut self) -> ReplicaLink<'_> {
+    fn inner(&mut self) -> ReplicaLink<'_> {
         let own = self.own.identity();
         self.link(&own)
     }
@@ -36,43 +59,55 @@ impl EngineLink for TwoKeys<'_> {
         let author = work.author;
         self.link(&author).import(work)
     }
-    fn knows(&mut self, version: &Version) -> Result<bool, LinkError> {
-        self.any().knows(version)
+    pass_on! {
+        page_at(at: &Version, page: Page) -> Vec<(RowId, RowImage)>;
     }
-    fn rows_at(&mut self, at: &Version, rows: &[ShownRow]) -> Result<Vec<Option<RowImage>>, LinkError> {
-        self.any().rows_at(at, rows)
+    pass_on_reading!();
+}
+
+/// Counts the pages of tables that are asked for.
+pub(crate) struct Counting<'c> {
+    inner: &'c mut dyn EngineLink,
+    pub(crate) page_count: u64,
+}
+
+impl<'c> Counting<'c> {
+    pub(crate) fn new(inner: &'c mut dyn EngineLink) -> Counting<'c> {
+        Counting { inner, page_count: 0 }
     }
+
+    fn inner(&mut self) -> &mut dyn EngineLink {
+        self.inner
+    }
+}
+
+impl EngineLink for Counting<'_> {
     fn page_at(&mut self, at: &Version, page: Page) -> Result<Vec<(RowId, RowImage)>, LinkError> {
-        self.any().page_at(at, page)
+        self.page_count += 1;
+        self.inner.page_at(at, page)
     }
-    fn next_batch(&mut self, from: &Version, rows_max: usize) -> Result<Batch, LinkError> {
-        self.any().next_batch(from, rows_max)
+    pass_on! {
+        signs_for(author: &Identity) -> bool;
+        import(work: Arc<Work>) -> ImportOutcome;
     }
-    fn ripples(&mut self, from: &Version, to: &Version, rows: &[ShownRow]) -> Result<Vec<RowChange>, LinkError> {
-        self.any().ripples(from, to, rows)
-    }
-    fn receipt(&mut self) -> Result<Option<(Vec<u8>, Version)>, LinkError> {
-        self.any().receipt()
-    }
-    fn note(&mut self, key: &str) -> Result<Option<Vec<u8>>, LinkError> {
-        self.any().note(key)
-    }
-    fn set_note(&mut self, key: &str, bytes: &[u8]) -> Result<(), LinkError> {
-        self.any().set_note(key, bytes)
-    }
+    pass_on_reading!();
 }
 
 /// Calls back once, after the first import and before the adapter hears of it.
 pub(crate) struct Meddling<'m, M> {
     inner: &'m mut dyn EngineLink,
     meddle: Option<M>,
-    /// What the import answers afterwards.
+    /// Whether the adapter then hears of a failure.
     pub(crate) fails: bool,
 }
 
 impl<'m, M: FnOnce()> Meddling<'m, M> {
     pub(crate) fn new(inner: &'m mut dyn EngineLink, meddle: M) -> Meddling<'m, M> {
         Meddling { inner, meddle: Some(meddle), fails: false }
+    }
+
+    fn inner(&mut self) -> &mut dyn EngineLink {
+        self.inner
     }
 }
 
@@ -87,32 +122,9 @@ impl<M: FnOnce()> EngineLink for Meddling<'_, M> {
         }
         outcome
     }
-
-    fn knows(&mut self, version: &Version) -> Result<bool, LinkError> {
-        self.inner.knows(version)
+    pass_on! {
+        signs_for(author: &Identity) -> bool;
+        page_at(at: &Version, page: Page) -> Vec<(RowId, RowImage)>;
     }
-    fn signs_for(&mut self, author: &Identity) -> Result<bool, LinkError> {
-        self.inner.signs_for(author)
-    }
-    fn rows_at(&mut self, at: &Version, rows: &[ShownRow]) -> Result<Vec<Option<RowImage>>, LinkError> {
-        self.inner.rows_at(at, rows)
-    }
-    fn page_at(&mut self, at: &Version, page: Page) -> Result<Vec<(RowId, RowImage)>, LinkError> {
-        self.inner.page_at(at, page)
-    }
-    fn next_batch(&mut self, from: &Version, rows_max: usize) -> Result<Batch, LinkError> {
-        self.inner.next_batch(from, rows_max)
-    }
-    fn ripples(&mut self, from: &Version, to: &Version, rows: &[ShownRow]) -> Result<Vec<RowChange>, LinkError> {
-        self.inner.ripples(from, to, rows)
-    }
-    fn receipt(&mut self) -> Result<Option<(Vec<u8>, Version)>, LinkError> {
-        self.inner.receipt()
-    }
-    fn note(&mut self, key: &str) -> Result<Option<Vec<u8>>, LinkError> {
-        self.inner.note(key)
-    }
-    fn set_note(&mut self, key: &str, bytes: &[u8]) -> Result<(), LinkError> {
-        self.inner.set_note(key, bytes)
-    }
+    pass_on_reading!();
 }
