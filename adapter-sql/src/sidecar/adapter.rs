@@ -81,10 +81,12 @@ pub(crate) struct Adapter {
 
 /// Pause after the database was busy for longer than a statement waits.
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
-/// Time between two audits of all tables.
+/// Shortest time between two audits of all tables.
 const AUDIT_EVERY: Duration = Duration::from_secs(600);
-/// Time between two slices of an audit: an idle sidecar stays idle.
-const AUDIT_SLICE_EVERY: Duration = Duration::from_millis(20);
+/// Rest after an audit, as a multiple of the time that it worked: an idle sidecar takes less than a hundredth of a core.
+const AUDIT_REST_FACTOR: u32 = 200;
+/// Pause after a slice of an audit, as a multiple of the time that the slice took: while it runs, a tenth of a core.
+const SLICE_REST_FACTOR: u32 = 9;
 /// Reports read at a time.
 const REPORTS_MAX: u32 = 500;
 
@@ -190,15 +192,18 @@ impl Shift {
     }
 
     fn audit(&mut self) -> Result<(), SqliteError> {
-        let place = self.audit.place;
+        let started = Instant::now();
         let Adapter { application, link, .. } = &mut self.adapter;
-        match application.audit_slice(link, place)? {
+        match application.audit_slice(link, self.audit.place)? {
             Audited::Postponed => {
-                self.audit = Audit::go_on(place);
+                self.audit.go_on(self.audit.place, started.elapsed());
                 self.catch_up()
             }
             Audited::Slice { next, difference_count } => {
-                self.audit = next.map_or_else(Audit::rest, Audit::go_on);
+                match next {
+                    Some(place) => self.audit.go_on(place, started.elapsed()),
+                    None => self.audit.rest(started.elapsed()),
+                }
                 if difference_count > 0 { self.catch_up() } else { Ok(()) }
             }
         }
@@ -241,22 +246,27 @@ struct Audit {
     place: AuditPlace,
     /// When.
     at: Instant,
+    /// How long it has worked since its first slice.
+    worked: Duration,
 }
 
 impl Audit {
     /// From the first table on, now.
     fn begin() -> Audit {
-        Audit { place: AuditPlace::default(), at: Instant::now() }
+        Audit { place: AuditPlace::default(), at: Instant::now(), worked: Duration::ZERO }
     }
 
     /// With the next slice, after a short pause.
-    fn go_on(place: AuditPlace) -> Audit {
-        Audit { place, at: Instant::now() + AUDIT_SLICE_EVERY }
+    fn go_on(&mut self, place: AuditPlace, took: Duration) {
+        self.worked += took;
+        self.place = place;
+        self.at = Instant::now() + took * SLICE_REST_FACTOR;
     }
 
     /// From the first table on, after a long pause.
-    fn rest() -> Audit {
-        Audit { place: AuditPlace::default(), at: Instant::now() + AUDIT_EVERY }
+    fn rest(&mut self, took: Duration) {
+        let rest = (self.worked + took) * AUDIT_REST_FACTOR;
+        *self = Audit { at: Instant::now() + rest.max(AUDIT_EVERY), ..Audit::begin() };
     }
 
     fn wait(&self) -> Duration {
