@@ -1,5 +1,7 @@
 //! Genesis rows: the rows that a schema file inserts, checked against its tables.
 
+use std::collections::BTreeSet;
+
 use sqlparser::tokenizer::Location;
 use treaty_schema::{
     Change, Env, Identity, LogicalType, NewColumn, NewDefault, NewTable, Patch, Schema, Table, Timestamp, Value,
@@ -19,7 +21,7 @@ pub struct GenesisRow {
 }
 
 /// A value of a genesis row; what only the founder's machine knows is left open.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GenesisCell {
     /// A constant; `None` is NULL.
     Value(Option<Value>),
@@ -167,33 +169,42 @@ fn constant(column: &NewColumn, value: &NewDefault) -> Result<GenesisCell, Strin
 
 /// Checks what needs the valid schema: CHECKs, ids, keys and references among the rows.
 pub(super) fn judge(schema: &Schema, rows: &[(GenesisRow, Location)], mistakes: &mut Vec<Mistake>) {
-    for (index, (row, at)) in rows.iter().enumerate() {
-        let Some(table) = schema.tables().get(row.table) else { continue };
-        judge_checks(table, row, *at, mistakes);
-        let earlier = || rows[..index].iter().filter(|(other, _)| other.table == row.table).map(|(other, _)| other);
-        let keys = table.uniques.iter().map(|unique| (unique.name.as_str(), unique.columns.clone()));
-        for (name, columns) in keys.chain([("id", vec![table.id_column])]) {
-            if earlier().any(|other| same_key(row, other, &columns)) {
-                mistakes.push(Mistake::new(*at, format!("an earlier row of {} has the same {name}", table.name)));
+    let tables = || rows.iter().filter_map(|(row, at)| Some((schema.tables().get(row.table)?, row, *at)));
+    let id_of =
+        |(table, row, _): (&Table, &GenesisRow, Location)| Some((row.table, row.cells.get(table.id_column)?.clone()));
+    let ids: BTreeSet<(usize, GenesisCell)> = tables().filter_map(id_of).collect();
+    let mut claims = BTreeSet::new();
+    for (table, row, at) in tables() {
+        judge_checks(table, row, at, mistakes);
+        let keys = table.uniques.iter().map(|unique| (unique.name.as_str(), unique.columns.as_slice()));
+        for (name, columns) in keys.chain([("id", &[table.id_column][..])]) {
+            let key = key(row, columns);
+            if key.is_some_and(|key| !claims.insert((row.table, name, key))) {
+                mistakes.push(Mistake::new(at, format!("an earlier row of {} has the same {name}", table.name)));
             }
         }
         for key in &table.foreign_keys {
-            let target = &schema.tables()[key.target];
-            let is_target = |(other, _): &(GenesisRow, Location), cell: &GenesisCell| {
-                other.table == key.target && other.cells.get(target.id_column) == Some(cell)
-            };
             let found = match row.cells.get(key.column) {
                 None | Some(GenesisCell::Value(None)) => true,
-                Some(cell) => matches!(cell, GenesisCell::Value(_)) && rows.iter().any(|other| is_target(other, cell)),
+                Some(cell) => matches!(cell, GenesisCell::Value(_)) && ids.contains(&(key.target, cell.clone())),
             };
             if !found {
-                let column = &table.columns[key.column].name;
-                let message = format!("{column} refers to no row of {} in this file", target.name);
+                let (column, target) = (&table.columns[key.column].name, &schema.tables()[key.target].name);
+                let message = format!("{column} refers to no row of {target} in this file");
                 let help = "give the row referred to an id of its own and name it here";
-                mistakes.push(Mistake::new(*at, message).help(help));
+                mistakes.push(Mistake::new(at, message).help(help));
             }
         }
     }
+}
+
+/// The key that a row claims; nothing if a part of it is NULL, or not known before the space is founded.
+fn key(row: &GenesisRow, columns: &[usize]) -> Option<Vec<GenesisCell>> {
+    let part = |column: &usize| match row.cells.get(*column) {
+        Some(cell @ (GenesisCell::Author | GenesisCell::Value(Some(_)))) => Some(cell.clone()),
+        _ => None,
+    };
+    columns.iter().map(part).collect()
 }
 
 /// Evaluates the CHECKs that read constants only; the engine judges the others when the space is founded.
@@ -210,13 +221,4 @@ fn judge_checks(table: &Table, row: &GenesisRow, at: Location, mistakes: &mut Ve
             mistakes.push(Mistake::new(at, format!("the row breaks the CHECK {} of {}", check.name, table.name)));
         }
     }
-}
-
-/// Whether two rows claim one key: equal, and no part NULL or not known yet.
-fn same_key(row: &GenesisRow, other: &GenesisRow, columns: &[usize]) -> bool {
-    columns.iter().all(|column| match (row.cells.get(*column), other.cells.get(*column)) {
-        (Some(GenesisCell::Author), Some(GenesisCell::Author)) => true,
-        (Some(GenesisCell::Value(Some(a))), Some(GenesisCell::Value(Some(b)))) => a == b,
-        _ => false,
-    })
 }
