@@ -3,6 +3,7 @@
 mod applications;
 mod commands;
 mod crash;
+mod demo;
 mod offline;
 mod quick_start;
 mod tidy;

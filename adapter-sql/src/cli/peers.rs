@@ -119,3 +119,56 @@ pub(crate) fn reachable_at(listen: &str) -> Result<Vec<String>> {
     hosts.push(if listen.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
     Ok(hosts.into_iter().map(|ip| std::net::SocketAddr::new(ip, listen.port()).to_string()).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use treaty_engine::hash::EntryId;
+    use treaty_engine::identity::Keypair;
+
+    use super::*;
+
+    const SPACE: SpaceId = SpaceId(EntryId([7; 32]));
+
+    fn home() -> (tempfile::TempDir, Home) {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::at(directory.path().join("n.treaty"));
+        (directory, home)
+    }
+
+    fn ticket(space: SpaceId, address: &str) -> Ticket {
+        Ticket::new(space, Keypair::generate(&[1; 32]).identity(), vec![address.to_owned()]).unwrap()
+    }
+
+    #[test]
+    fn a_ticket_for_a_remembered_peer_adds_its_addresses_in_front() {
+        let (_directory, home) = home();
+        let lock = home.lock().unwrap();
+        home.remember_peer(&lock, &known_peer(&ticket(SPACE, "old:1"))).unwrap();
+        let written = [ticket(SPACE, "new:2").to_string(), "nameless:3".to_owned()];
+        let found = targets(&home, &written, SPACE).unwrap();
+        let addresses: Vec<_> = found.iter().map(|target| target.addresses.join(" ")).collect();
+        assert_eq!(addresses, ["new:2 old:1", "nameless:3"]);
+        assert_eq!(found[1].identity, None);
+    }
+
+    #[test]
+    fn a_peer_that_is_neither_ticket_nor_address_is_refused() {
+        let (_directory, home) = home();
+        let refused = |text: &str| targets(&home, &[text.to_owned()], SPACE).unwrap_err().to_string();
+        for text in ["example.org", "example.org:", ":4433", "example.org:x", ""] {
+            assert!(refused(text).contains("HOST:PORT"), "{text}");
+        }
+        assert!(refused("treaty1nonsense").contains("ticket"));
+        let elsewhere = ticket(SpaceId(EntryId([8; 32])), "there:1").to_string();
+        assert!(refused(&elsewhere).contains("is for space 0808"), "{}", refused(&elsewhere));
+    }
+
+    #[test]
+    fn a_wildcard_is_reachable_at_this_machine_and_a_port_must_be_known() {
+        assert_eq!(reachable_at("192.0.2.7:4433").unwrap(), ["192.0.2.7:4433"]);
+        let found = reachable_at("0.0.0.0:4433").unwrap();
+        assert_eq!(found.last().unwrap(), "127.0.0.1:4433");
+        assert!(found.iter().all(|address| address.ends_with(":4433") && !address.starts_with("0.")), "{found:?}");
+        assert!(reachable_at("0.0.0.0:0").unwrap_err().to_string().contains("--address"));
+    }
+}

@@ -232,6 +232,12 @@ fn forget_covered(
         return Ok(());
     }
     let row_count = lines.iter().filter(|line| receipt.covers(line) && line.said != Said::Mark).count();
-    warn!(row_count, "the database was restored from a backup: queued changes that are in the log already are dropped");
+    // The mark that ends every drain is covered too; only rows are news.
+    if row_count > 0 {
+        warn!(
+            row_count,
+            "the database was restored from a backup: queued changes that are in the log already are dropped"
+        );
+    }
     super::queue::remove(connection, &covered)
 }
