@@ -43,6 +43,7 @@ impl Application {
         let mended = mend(&write, &self.schema)?;
         write.commit().map_err(doing("committing triggers"))?;
         self.connection.flush_prepared_statement_cache();
+        self.check_writable()?;
         self.schema_cookie = Some(pragma(&self.connection, "schema_version").map_err(failed)?);
         self.warn_of_application_triggers()?;
         if mended.is_empty() {
@@ -53,6 +54,19 @@ impl Application {
             "treaty's triggers were missing (a migration tool rebuilt the table?): made again; the audit looks for what they missed"
         );
         Ok(Checked::Mended { tables: mended })
+    }
+
+    /// Prepares what will be written: functions and collations that only the application has are found out here.
+    pub(super) fn check_writable(&self) -> Result<(), SqliteError> {
+        for table in &self.tables {
+            for sql in [&table.upsert, &table.rewrite, &table.delete] {
+                self.connection.prepare(sql).map_err(|cause| SqliteError::SchemaChanged {
+                    table: table.name().to_owned(),
+                    what: format!("treaty cannot write it: {cause}"),
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// Triggers of the application run again when we write what another node's triggers had written.
@@ -151,6 +165,10 @@ pub(super) fn check_columns(connection: &Connection, table: &Table) -> Result<bo
     let id = &table.columns[table.id_column].name;
     if !found.get(id.as_str()).is_some_and(|present| present.is_key) {
         return Err(changed(format!("{id} is not its primary key")));
+    }
+    let rowid = format!("SELECT rowid FROM {}", ident(table.name.as_str()));
+    if connection.prepare(&rowid).is_err() {
+        return Err(changed("it is declared WITHOUT ROWID".into()));
     }
     let known = |name: &str| {
         table.columns.iter().any(|column| column.name.as_str() == name) || [STATUS, AUTHOR].contains(&name)

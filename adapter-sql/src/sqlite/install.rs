@@ -98,6 +98,7 @@ impl Application {
         let adopted_row_count = application.adopt(&write, &tables.adopted, link)?;
         link.set_note(INSTANCE, instance.as_bytes())?;
         link.set_note(PLACE, describe_place(path).as_bytes())?;
+        application.check_writable()?;
         write.commit().map_err(doing("committing the installation"))?;
         info!(created = tables.created.len(), adopted = tables.adopted.len(), adopted_row_count, "installed");
         let installed = Installed { adopted_row_count, ..tables };

@@ -201,7 +201,7 @@ impl<'w> Writer<'w> {
             let Some(id) = super::table::read_id((&stored).into()) else { continue };
             let holder = ShownRow { table: fate.key.table, id };
             if comes_later(holder) {
-                TableSql::run_on_id(self.connection, &table.park, &stored).map_err(doing("parking a unique key"))?;
+                self.park(table, &stored)?;
                 continue;
             }
             let image = self.link.rows_at(self.to, &[holder])?.pop().flatten();
@@ -215,6 +215,19 @@ impl<'w> Writer<'w> {
             }
         }
         Ok(())
+    }
+
+    /// Frees the keys of a row that will be written later in this transaction.
+    fn park(&self, table: &TableSql, stored: &Stored) -> Result<(), SqliteError> {
+        match TableSql::run_on_id(self.connection, &table.park, stored) {
+            Ok(_) => Ok(()),
+            // A STRICT table takes no bytes for its keys.
+            Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                TableSql::run_on_id(self.connection, &table.delete, stored).map_err(doing("parking a unique key"))?;
+                Ok(())
+            }
+            Err(cause) => Err(doing("parking a unique key")(cause)),
+        }
     }
 
     fn remove(&self, key: ShownRow) -> Result<(), SqliteError> {

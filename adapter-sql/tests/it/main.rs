@@ -5,6 +5,8 @@ mod apply;
 #[cfg(test)]
 mod capture;
 #[cfg(test)]
+mod concurrent;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod meddle;

@@ -13,6 +13,7 @@ use treaty_engine::log::{Entry, LogStore};
 use treaty_engine::replica::{GenesisDraft, LocalRow, Replica, ReplicaError};
 use treaty_engine::store::{Durability, Sqlite};
 use treaty_schema::{Schema, Table, Timestamp};
+use treaty_testkit::FailNth;
 
 /// Pause at which tests cut a backlog, in milliseconds.
 pub(crate) const GAP_MS: i64 = 250;
@@ -72,11 +73,16 @@ impl TestNode {
 
     /// Joins the space of another node with a new database.
     pub(crate) fn join(other: &TestNode, seed: u8) -> TestNode {
+        TestNode::join_over(other, seed, |_| {})
+    }
+
+    /// Joins the space of another node over a database that `prepare` has written to.
+    pub(crate) fn join_over(other: &TestNode, seed: u8, prepare: impl FnOnce(&Connection)) -> TestNode {
         let directory = tempfile::tempdir().unwrap();
         let store = Sqlite::open(&directory.path().join("log.sqlite"), Durability::Normal).unwrap();
         let genesis = other.entries().remove(0);
         let replica = Replica::join(store, genesis, other.replica.space()).unwrap();
-        TestNode::over(directory, Keypair::generate(&[seed; 32]), replica, |_| {}).unwrap()
+        TestNode::over(directory, Keypair::generate(&[seed; 32]), replica, prepare).unwrap()
     }
 
     fn over(
@@ -124,6 +130,16 @@ impl TestNode {
         let from = self.path();
         file.clone_into(&mut self.file);
         std::fs::rename(from, self.path()).unwrap();
+    }
+
+    /// Opens the log again, with a gate that its writes pass.
+    pub(crate) fn reopen_log(&mut self, gate: Option<FailNth>) {
+        let store = Sqlite::open(&self.directory.path().join("log.sqlite"), Durability::Normal).unwrap();
+        let store = match gate {
+            Some(gate) => store.guarded_by(Box::new(gate)),
+            None => store,
+        };
+        self.replica = Replica::open(store).unwrap().unwrap();
     }
 
     /// Replaces the log by what it was.

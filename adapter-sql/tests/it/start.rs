@@ -3,7 +3,7 @@
 use expect_test::expect;
 use treaty::sqlite::{Existing, Place, SqliteError, uninstall};
 
-use crate::node::{OPEN, TestNode, id};
+use crate::node::{OPEN, TestNode, id, sync};
 
 #[test]
 fn genesis_rows_are_shown_at_once() {
@@ -139,4 +139,44 @@ fn a_database_in_another_place_may_be_a_copy() {
     node.start(Place::Moved).unwrap();
     node.restart().unwrap();
     node.check_settled();
+}
+
+#[test]
+fn tables_that_triggers_or_our_connection_cannot_work_on_are_refused() {
+    let declared = "id TEXT PRIMARY KEY, name VARCHAR(80) NOT NULL UNIQUE, age INTEGER, score REAL";
+    for (prepare, what) in [
+        (format!("CREATE TABLE people ({declared}) WITHOUT ROWID"), "it is declared WITHOUT ROWID"),
+        (
+            format!(
+                "CREATE TABLE people ({declared}); CREATE TABLE log (x); CREATE TRIGGER own AFTER INSERT ON people BEGIN INSERT INTO log VALUES (own_function(NEW.name)); END"
+            ),
+            "treaty cannot write it: no such function: own_function",
+        ),
+    ] {
+        let Err(error) = TestNode::found_over(OPEN, |client| client.execute_batch(&prepare).unwrap()) else {
+            panic!("{what}")
+        };
+        assert!(error.to_string().contains(what), "{error}");
+    }
+}
+
+#[test]
+fn unique_values_swap_in_a_strict_table_of_the_application() {
+    let mut a = TestNode::found(OPEN);
+    let mut b = TestNode::join_over(&a, 2, |client| {
+        let sql =
+            "CREATE TABLE people (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, age INTEGER, score REAL) STRICT";
+        client.execute_batch(sql).unwrap();
+    });
+    a.run(&format!("INSERT INTO people (id, name) VALUES ('{}', 'x'), ('{}', 'y')", id(1), id(2)));
+    sync(&mut a, &mut b);
+    a.run(&format!(
+        "BEGIN; UPDATE people SET name = 'z' WHERE id = '{0}'; UPDATE people SET name = 'x' WHERE id = '{1}';
+         UPDATE people SET name = 'y' WHERE id = '{0}'; COMMIT",
+        id(1),
+        id(2)
+    ));
+    sync(&mut a, &mut b);
+    expect!["y\nx"].assert_eq(&b.ask("SELECT name FROM people ORDER BY id"));
+    b.check_settled();
 }
