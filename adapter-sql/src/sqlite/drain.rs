@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use tracing::{info, warn};
 use treaty_engine::causality::Version;
 use treaty_engine::hash::EntryId;
-use treaty_engine::replica::{ImportOutcome, LocalTransaction};
+use treaty_engine::replica::ImportOutcome;
 
 use crate::capture::{Pauses, Said};
 use crate::link::{EngineLink, Work};
@@ -76,9 +76,9 @@ impl Application {
             let snapshot = begin_read(&self.connection)?;
             let intake = self.source(&snapshot)?.take(link)?;
             drop(snapshot);
-            let Some(intake) = intake else { break };
+            let Some(mut intake) = intake else { break };
             self.is_settled.set(false);
-            let outcome = self.sign(&intake, link)?;
+            let outcome = self.sign(&mut intake, link)?;
             let write = begin_write(&self.connection)?;
             let step = self.finish(&write, &intake, outcome.as_ref(), link)?;
             write.commit().map_err(doing("committing a drain"))?;
@@ -96,9 +96,9 @@ impl Application {
     /// The same in a write transaction that is open already: nobody can write meanwhile, so the queue ends empty.
     pub(super) fn drain_locked(&self, link: &mut dyn EngineLink) -> Result<Drained, SqliteError> {
         let mut drained = Drained::default();
-        while let Some(intake) = self.source(&self.connection)?.take(link)? {
+        while let Some(mut intake) = self.source(&self.connection)?.take(link)? {
             self.is_settled.set(false);
-            let outcome = self.sign(&intake, link)?;
+            let outcome = self.sign(&mut intake, link)?;
             drained.add(self.finish(&self.connection, &intake, outcome.as_ref(), link)?.drained);
         }
         Ok(drained)
@@ -115,18 +115,22 @@ impl Application {
     }
 
     /// Hands an intake to the engine; none if there is nothing to sign.
-    fn sign(&self, intake: &Intake, link: &mut dyn EngineLink) -> Result<Option<ImportOutcome>, SqliteError> {
-        let is_signed =
-            |draft: &&super::intake::Draft| draft.refusal.is_none() && !draft.transaction.operations.is_empty();
-        let transactions: Vec<LocalTransaction> =
-            intake.drafts.iter().filter(is_signed).map(|draft| draft.transaction.clone()).collect();
-        if transactions.is_empty() {
+    fn sign(&self, intake: &mut Intake, link: &mut dyn EngineLink) -> Result<Option<ImportOutcome>, SqliteError> {
+        let signed: Vec<usize> = (0..intake.drafts.len()).filter(|&index| intake.drafts[index].is_signed()).collect();
+        if signed.is_empty() {
             return Ok(None);
         }
         let before = Receipt::read(link)?.map(|(receipt, _)| receipt);
         let receipt = Receipt::new(&intake.on, &intake.bounds, before.as_ref()).encode();
-        let work = Work { author: intake.author, on: intake.on.clone(), transactions, receipt };
-        Ok(Some(link.import(Arc::new(work))?))
+        // Lent to the engine, not copied: a large transaction is in memory often enough as it is.
+        let lent = signed.iter().map(|&index| std::mem::take(&mut intake.drafts[index].transaction));
+        let work = Work { author: intake.author, on: intake.on.clone(), transactions: lent.collect(), receipt };
+        let work = Arc::new(work);
+        let outcome = link.import(Arc::clone(&work))?;
+        for (index, transaction) in signed.into_iter().zip(Arc::unwrap_or_clone(work).transactions) {
+            intake.drafts[index].transaction = transaction;
+        }
+        Ok(Some(outcome))
     }
 
     fn finish(

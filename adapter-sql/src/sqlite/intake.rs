@@ -74,6 +74,13 @@ pub(super) struct Draft {
     pub(super) refusal: Option<LocalRefusal>,
 }
 
+impl Draft {
+    /// Whether there is anything to sign.
+    pub(super) fn is_signed(&self) -> bool {
+        self.refusal.is_none() && !self.transaction.operations.is_empty()
+    }
+}
+
 /// A row of a [`Draft`].
 #[derive(Debug)]
 pub(super) struct DraftRow {
@@ -264,7 +271,7 @@ impl Taker<'_> {
             return Ok(Added::OtherAuthor);
         }
         let draft = self.draft(rows, author.text, refusal);
-        if draft.refusal.is_none() && !draft.transaction.operations.is_empty() {
+        if draft.is_signed() {
             self.author = Some(author.identity);
         }
         self.bytes += bytes;

@@ -16,8 +16,8 @@ use super::intake::value_bytes;
 use super::table::{PENDING, TableSql, owned, read_id};
 use super::values::Form;
 
-/// Most lines looked at in one snapshot: about 40 MB of keys. A longer backlog is cut there.
-pub(super) const LINES_MAX: u32 = 250_000;
+/// Most lines looked at in one snapshot: about 30 MB of keys. A longer backlog is cut there.
+pub(super) const LINES_MAX: u32 = 200_000;
 /// Rows read at a time.
 const ROWS_AT_ONCE: usize = 2_000;
 /// Bytes of rows after which no more are read at a time.
@@ -166,6 +166,20 @@ pub(super) enum After {
     Bad(Vec<BadCell>, String),
 }
 
+impl After {
+    /// Forgets cells that nobody will ask for: a transaction may touch many rows.
+    fn without_unchanged(mut self, effect: &Effect) -> After {
+        if let (After::Row(cells, Form::Canonical), Effect::Update(changed)) = (&mut self, effect) {
+            for (column, cell) in cells.iter_mut().enumerate() {
+                if changed.binary_search(&column).is_err() {
+                    *cell = None;
+                }
+            }
+        }
+        self
+    }
+}
+
 /// Reads the rows that a plan names, in its order, some at a time.
 pub(super) struct RowReader<'r> {
     pub(super) connection: &'r Connection,
@@ -304,6 +318,7 @@ impl Found {
         // Triggers set 'pending' and forget the author of earlier changes; where none ran, the author is stale.
         let author = self.author.filter(|_| self.status.as_deref() == Some(PENDING));
         let author_before = before.map(|row| row.author);
-        Touched { key: place.key, place, stored_id: self.stored_id, author_before, after: self.after, author, effect }
+        let after = self.after.without_unchanged(&effect);
+        Touched { key: place.key, place, stored_id: self.stored_id, author_before, after, author, effect }
     }
 }
