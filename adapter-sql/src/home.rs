@@ -9,7 +9,7 @@
 //!   running.json   what the running sidecar says of itself; rewritten by `treaty up`
 //!   lock           held by whoever writes here
 //! ```
-//! Files are replaced whole (write aside, sync, rename), so a crash leaves the old or the new one. A directory is
+//! Files are replaced whole (written aside, synced, renamed), so a crash leaves the old or the new one. A directory is
 //! written by one process at a time: [`Home::lock`]. Reading needs no lock.
 
 use std::fs::{File, TryLockError};
@@ -202,7 +202,7 @@ impl Home {
     /// # Errors
     /// [`HomeError::Io`].
     pub fn write_key(&self, _lock: &HomeLock, pem: &str) -> Result<(), HomeError> {
-        replace(&self.key_path(), pem.as_bytes())
+        replace(&self.key_path(), pem.as_bytes(), Durability::Synced)
     }
 
     /// Writes a configuration that names `database` and `listen`, unless there is a configuration already.
@@ -226,7 +226,7 @@ impl Home {
              # Peers to connect to, besides those that were joined before.\n\
              # peers = [\"192.0.2.7:4433\"]\n"
         );
-        replace(&path, text.as_bytes())
+        replace(&path, text.as_bytes(), Durability::Synced)
     }
 
     /// Reads the remembered peers; none if nothing was remembered.
@@ -244,7 +244,7 @@ impl Home {
     pub fn remember_peer(&self, _lock: &HomeLock, peer: &KnownPeer) -> Result<(), HomeError> {
         let mut peers = self.peers()?;
         merge_peer(&mut peers, peer);
-        self.write_json("peers.json", &peers)
+        self.write_json("peers.json", &peers, Durability::Synced)
     }
 
     /// Reads what the sidecar last said of itself; `None` if none ever ran. It may have stopped since.
@@ -267,7 +267,19 @@ impl Home {
     /// # Errors
     /// [`HomeError::Io`].
     pub fn write_running(&self, _lock: &HomeLock, running: &Running) -> Result<(), HomeError> {
-        self.write_json("running.json", running)
+        self.write_json("running.json", running, Durability::Rebuilt)
+    }
+
+    /// Forgets what the sidecar said of itself, when it ends.
+    ///
+    /// # Errors
+    /// [`HomeError::Io`].
+    pub fn clear_running(&self, _lock: &HomeLock) -> Result<(), HomeError> {
+        let path = self.path.join("running.json");
+        match std::fs::remove_file(&path) {
+            Err(cause) if cause.kind() != ErrorKind::NotFound => Err(HomeError::Io { action: "removing", path, cause }),
+            _ => Ok(()),
+        }
     }
 
     fn read_json<T: for<'a> Deserialize<'a>>(&self, name: &str) -> Result<Option<T>, HomeError> {
@@ -279,12 +291,12 @@ impl Home {
         }
     }
 
-    fn write_json<T: Serialize>(&self, name: &str, value: &T) -> Result<(), HomeError> {
+    fn write_json<T: Serialize>(&self, name: &str, value: &T, durability: Durability) -> Result<(), HomeError> {
         let path = self.path.join(name);
         let mut bytes =
             serde_json::to_vec_pretty(value).map_err(|cause| HomeError::Damaged { path: path.clone(), cause })?;
         bytes.push(b'\n');
-        replace(&path, &bytes)
+        replace(&path, &bytes, durability)
     }
 }
 
@@ -313,8 +325,17 @@ const LOCK_RETRY: Duration = Duration::from_millis(10);
 /// Addresses kept for one peer; the oldest are forgotten.
 const PEER_ADDRESSES_MAX: usize = 8;
 
-/// Replaces the file at `path` by `bytes`, mode 0600: written aside, synced, renamed, directory synced.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
+/// Whether a replaced file must survive a power cut at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Durability {
+    /// It is synced, and so is the directory.
+    Synced,
+    /// It is rebuilt if it is lost; writing it must be cheap.
+    Rebuilt,
+}
+
+/// Replaces the file at `path` by `bytes`, mode 0600: written aside, then renamed.
+fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), HomeError> {
     let aside = path.with_extension("new");
     match std::fs::remove_file(&aside) {
         Err(cause) if cause.kind() != ErrorKind::NotFound => {
@@ -327,8 +348,14 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&aside).map_err(io("creating", &aside))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io("writing", &aside))?;
+    file.write_all(bytes).map_err(io("writing", &aside))?;
+    if durability == Durability::Synced {
+        file.sync_all().map_err(io("syncing", &aside))?;
+    }
     std::fs::rename(&aside, path).map_err(io("replacing", path))?;
+    if durability == Durability::Rebuilt {
+        return Ok(());
+    }
     let directory = path.parent().unwrap_or(Path::new("."));
     File::open(directory).and_then(|file| file.sync_all()).map_err(io("syncing", directory))
 }
@@ -398,6 +425,18 @@ mod tests {
         assert_eq!(settings.database.as_deref(), Some("sqlite:/a \"b\".db"));
         home.write_config(&lock, "sqlite:/other.db", "0.0.0.0:2").unwrap();
         assert_eq!(crate::config::Settings::read(&home.config_path()).unwrap(), settings);
+    }
+
+    #[test]
+    fn what_a_sidecar_said_is_forgotten_when_it_ends() {
+        let (_directory, home) = home();
+        let lock = home.lock().unwrap();
+        let running = Running { listen: "127.0.0.1:1".into(), peers: Vec::new() };
+        home.write_running(&lock, &running).unwrap();
+        assert_eq!(home.running().unwrap(), Some(running));
+        home.clear_running(&lock).unwrap();
+        home.clear_running(&lock).unwrap();
+        assert_eq!(home.running().unwrap(), None);
     }
 
     #[test]

@@ -57,7 +57,8 @@ pub(crate) fn run(args: &UpArgs, format: Format) -> Result<()> {
     let (bell, ear) = Bell::new();
     let (end, ended) = channel();
     let going = Going { keypair: Arc::new(keypair), listen: config.listen, targets };
-    let desk = Desk { home, lock, events: events.clone(), bell: bell.clone(), end: end.clone() };
+    let desk =
+        Desk { home: home.clone(), lock: lock.clone(), events: events.clone(), bell: bell.clone(), end: end.clone() };
     let online = Online::go(going, replica, |listen| desk.attend(listen))?;
     let on_signal = end.clone();
     online.on_signal(move |name| drop(on_signal.send(Ending::Signal(name))))?;
@@ -71,6 +72,7 @@ pub(crate) fn run(args: &UpArgs, format: Format) -> Result<()> {
     let stopped = online.stop();
     drop(events);
     printer.finish();
+    home.clear_running(&lock)?;
     ending.into_result().and(adapter_stopped).and(stopped)
 }
 

@@ -118,10 +118,12 @@ impl<H: Host, N: FnMut(Notice)> Core<H, N> {
         Ok(())
     }
 
-    /// Tells what happened; returns whether anything did with peers.
+    /// Tells what happened; returns whether a connection came, went or failed.
     fn tell(&mut self, hub: &mut Hub, watch: &mut Watch) -> bool {
         let events = hub.take_events();
-        let has_news = !events.is_empty();
+        // What comes with every batch is no news about connections.
+        let is_news = |event: &HubEvent| !matches!(event, HubEvent::InStep { .. } | HubEvent::Received { .. });
+        let has_news = events.iter().any(is_news);
         let entry_count = self.entry_count();
         if entry_count != watch.entry_count {
             watch.entry_count = entry_count;

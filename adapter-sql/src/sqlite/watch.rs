@@ -7,13 +7,17 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecursiveMode, Watcher as _};
 
-/// Pause after an event before the next is read.
+/// Pause after an event before the next are read.
 const EVENT_PAUSE: Duration = Duration::from_millis(1);
+/// Events after which there is a pause in any case.
+const EVENTS_MAX: u32 = 16;
+/// Events so soon after a pause came with one before it.
+const EVENT_BURST: Duration = Duration::from_micros(50);
 /// Longest pause between looks after an event, in milliseconds: commits become visible up to 100 ms after it.
 const BURST_MS_MAX: u64 = 128;
 /// First pause between looks without any event, in milliseconds.
@@ -52,15 +56,23 @@ impl Watcher {
         };
         let failed = |cause| WatchError { path: directory.clone(), cause };
         let names = file_names(&resolved);
+        let mut rested = Instant::now();
+        let mut event_count = 0;
         let mut inner = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // An error (an overflown queue, say) means that events were lost: look.
-            if event.map_or(true, |event| is_write(event.kind) && event.paths.iter().any(|path| is_ours(path, &names)))
-            {
+            let is_ours = event
+                .map_or(true, |event| is_write(event.kind) && event.paths.iter().any(|path| is_ours(path, &names)));
+            if is_ours {
                 on_event();
             }
-            // Events of one file that are not read yet become one: a busy writer costs a thousand a second at most, not
-            // one for each page that it writes. What was missed meanwhile is seen by the looks that follow.
-            std::thread::sleep(EVENT_PAUSE);
+            // Events of one file that are not read yet become one: a busy writer, here or to a neighbouring file, costs
+            // little, not a wake-up for each page that it writes. The looks that follow see what was missed.
+            event_count += 1;
+            if event_count > EVENTS_MAX || (is_ours && rested.elapsed() > EVENT_BURST) {
+                std::thread::sleep(EVENT_PAUSE);
+                rested = Instant::now();
+                event_count = 0;
+            }
         })
         .map_err(failed)?;
         inner.watch(&directory, RecursiveMode::NonRecursive).map_err(failed)?;
