@@ -10,7 +10,8 @@ pub mod postgres;
 pub mod quote;
 pub mod sqlite;
 
-use treaty_schema::{Check, OnDelete, Table};
+use quote::{ident, idents};
+use treaty_schema::{Check, Comparison, OnDelete, Table, Unique};
 
 /// The action in both databases' words; nothing is NO ACTION.
 fn on_delete(action: OnDelete) -> &'static str {
@@ -26,4 +27,22 @@ fn on_delete(action: OnDelete) -> &'static str {
 fn left_to_treaty(database: &str, table: &Table, check: &Check) -> String {
     // Names hold no control characters, so none ends the line.
     format!("-- CHECK {} of {} is left to treaty: {database} would not evaluate it exactly.\n", check.name, table.name)
+}
+
+/// A comparison in both databases' words.
+fn comparison(op: Comparison) -> &'static str {
+    match op {
+        Comparison::Equal => "=",
+        Comparison::NotEqual => "<>",
+        Comparison::Less => "<",
+        Comparison::LessOrEqual => "<=",
+        Comparison::Greater => ">",
+        Comparison::GreaterOrEqual => ">=",
+    }
+}
+
+/// A UNIQUE key as a constraint of its table.
+fn unique_line(table: &Table, unique: &Unique) -> String {
+    let columns = idents(unique.columns.iter().map(|index| table.columns[*index].name.as_str()));
+    format!("CONSTRAINT {} UNIQUE ({columns})", ident(unique.name.as_str()))
 }

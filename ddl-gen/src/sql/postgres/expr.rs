@@ -4,9 +4,10 @@
 //! whether a sum out of range is met. Whole numbers are therefore calculated as NUMERIC, which has no end; a condition that
 //! calculates with binary numbers is left to the engine.
 
-use treaty_schema::{Arithmetic, Column, Comparison, Expr, LogicalType, SchemaExpr, SlotColumn, Table, Value};
+use treaty_schema::{Arithmetic, Column, Expr, LogicalType, SchemaExpr, SlotColumn, Table, Value};
 
 use super::values::literal;
+use crate::sql::comparison;
 use crate::sql::quote::{ident, junction};
 
 /// How columns and the author are spelt where an expression stands.
@@ -88,15 +89,4 @@ fn find<'s>(column: SlotColumn, scope: &'s Scope<'_>) -> Option<(&'s str, &'s Co
 fn column_name(column: SlotColumn, scope: &Scope<'_>) -> Option<String> {
     let (prefix, column) = find(column, scope)?;
     Some(format!("{prefix}{}", ident(column.name.as_str())))
-}
-
-fn comparison(op: Comparison) -> &'static str {
-    match op {
-        Comparison::Equal => "=",
-        Comparison::NotEqual => "<>",
-        Comparison::Less => "<",
-        Comparison::LessOrEqual => "<=",
-        Comparison::Greater => ">",
-        Comparison::GreaterOrEqual => ">=",
-    }
 }

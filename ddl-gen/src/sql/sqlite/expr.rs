@@ -6,9 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use treaty_schema::{Arithmetic, Comparison, Expr, LogicalType, SchemaExpr, SlotColumn, Table, Value};
+use treaty_schema::{Arithmetic, Expr, LogicalType, SchemaExpr, SlotColumn, Table, Value};
 
 use super::values::{literal, real};
+use crate::sql::comparison;
 use crate::sql::quote::{ident, junction};
 
 /// Digits of a decimal that a binary double keeps apart, whatever the digits.
@@ -270,16 +271,5 @@ impl Writer<'_> {
             | Expr::In { .. }
             | Expr::IsNull(_) => Some(Kind::Plain),
         }
-    }
-}
-
-fn comparison(op: Comparison) -> &'static str {
-    match op {
-        Comparison::Equal => "=",
-        Comparison::NotEqual => "<>",
-        Comparison::Less => "<",
-        Comparison::LessOrEqual => "<=",
-        Comparison::Greater => ">",
-        Comparison::GreaterOrEqual => ">=",
     }
 }

@@ -4,8 +4,8 @@ use treaty_schema::{Check, Column, ForeignKey, Schema, SlotColumn, Table};
 
 use super::expr::{Scope, is_canonical, translate};
 use super::values::{declared_type, default_value, form};
-use crate::sql::quote::{ident, idents};
-use crate::sql::{left_to_treaty, on_delete};
+use crate::sql::quote::ident;
+use crate::sql::{left_to_treaty, on_delete, unique_line};
 
 /// Returns the tables of a schema, in order.
 pub fn create_tables(schema: &Schema) -> String {
@@ -27,10 +27,7 @@ pub fn create_table(schema: &Schema, table: &Table) -> String {
             None => notes.push_str(&left_to_treaty("SQLite", table, check)),
         }
     }
-    for unique in &table.uniques {
-        let columns = idents(unique.columns.iter().map(|index| table.columns[*index].name.as_str()));
-        lines.push(format!("CONSTRAINT {} UNIQUE ({columns})", ident(unique.name.as_str())));
-    }
+    lines.extend(table.uniques.iter().map(|unique| unique_line(table, unique)));
     lines.extend(table.foreign_keys.iter().map(|key| foreign_key_line(schema, table, key)));
     format!("{notes}CREATE TABLE {} (\n  {}\n);\n", ident(table.name.as_str()), lines.join(",\n  "))
 }
