@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use treaty_schema::Value;
+use treaty_schema::{OnDelete, Value};
 
 use super::source::LocalSource;
 use super::types::{LocalOperation, LocalRow, LocalTransaction};
@@ -104,7 +104,9 @@ impl Resolver<'_, '_> {
                 continue;
             }
             for (column, content) in columns.iter().zip(self.held(table, &named, group)?) {
-                written.entry(*column).or_insert(content);
+                if let std::collections::btree_map::Entry::Vacant(place) = written.entry(*column) {
+                    place.insert(self.as_shown(table, *column, content)?);
+                }
             }
         }
         let (columns, cells) = written.into_iter().unzip();
@@ -129,6 +131,26 @@ impl Resolver<'_, '_> {
         };
         let cells = columns.iter().map(|column| cell(column).cloned()).collect::<Option<Vec<_>>>();
         Ok(cells.ok_or_else(|| StoreError::corrupt("an own write does not write its column group"))?)
+    }
+
+    /// A cell as the tables showed it: a reference under SET NULL to a row that is not there reads NULL.
+    ///
+    /// Without this, a group written again would refer again to what is gone, and be refused.
+    fn as_shown(&self, table: usize, column: usize, content: Option<Content>) -> Result<Option<Content>, StoreError> {
+        let Some(Content::Row(target)) = &content else { return Ok(content) };
+        let Some(key) = self.layout().of(table).foreign_key_of[column] else { return Ok(content) };
+        if self.layout().table(table).foreign_keys[key].on_delete != OnDelete::SetNull {
+            return Ok(content);
+        }
+        let is_there = match target {
+            _ if self.judge.is_deleted(*target) => false,
+            Target::Own { .. } => true,
+            Target::Stored(key) => match self.view().inserted(*key)? {
+                Some(row) => self.view().is_live(&row)?,
+                None => false,
+            },
+        };
+        Ok(if is_there { content } else { None })
     }
 
     /// Finds the row shown under an id.

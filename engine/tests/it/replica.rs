@@ -10,8 +10,8 @@ use treaty_engine::replica::{
     RowImage, Verb,
 };
 use treaty_engine::store::Sqlite;
-use treaty_schema::Value;
-use treaty_testkit::{Story, keypair, told_value};
+use treaty_schema::{LogicalType, OnDelete, Value};
+use treaty_testkit::{Story, keypair, patch, table, told_value};
 
 use crate::tables::{STAFF, hear, office, replica_of};
 
@@ -307,6 +307,21 @@ fn a_reference_under_set_null_reads_null_when_its_row_goes() {
     assert_eq!(batch.changes.len(), 2);
     let earlier = replica.row_at(TASKS, Story::row_id("two"), &before).unwrap().unwrap();
     assert_eq!(earlier.cells[4], Some(Story::row_id("one").to_value()));
+}
+
+/// A group that is completed once referred again to the deleted row, so that the update of its other column was refused.
+#[test]
+fn a_group_written_again_keeps_the_null_that_a_gone_reference_reads() {
+    let rooms = table("rooms").open();
+    let places = table("places").references("room", "rooms", OnDelete::SetNull).column("number", LogicalType::Integer);
+    let schema = patch([rooms, places.unique(&["room", "number"]).open()]);
+    let story = Story::begin(&schema, "insert rooms hall; insert places seat room=hall number=1");
+    let mut replica = replica_of(&story);
+    let (hall, seat) = (Story::row_id("hall"), Story::row_id("seat"));
+    stands(&import(&mut replica, 0, &one(vec![LocalOperation::Delete { table: 0, id: hall }])));
+    let renumbered = update(&replica, 1, seat, &[(2, "2")]);
+    stands(&import(&mut replica, 0, &one(vec![renumbered])));
+    assert_eq!(row(&replica, 1, seat).unwrap().cells[1..], [None, Some(Value::Integer(2))]);
 }
 
 #[test]
