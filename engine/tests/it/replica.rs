@@ -25,7 +25,7 @@ fn cell(replica: &Replica, table: usize, column: usize, text: &str) -> Option<Va
     let logical_type = replica.schema().tables()[table].columns[column].logical_type;
     match (text, logical_type) {
         ("NULL", _) => None,
-        (label, treaty_schema::LogicalType::Uuid) => Some(Story::row_id(label).to_value()),
+        (label, LogicalType::Uuid) => Some(Story::row_id(label).to_value()),
         _ => Some(told_value(logical_type, text)),
     }
 }
@@ -111,8 +111,7 @@ fn a_space_is_created_joined_and_opened_again() {
 }
 
 fn told(text: &str) -> Value {
-    let logical_type =
-        if text.starts_with('@') { treaty_schema::LogicalType::Identity } else { treaty_schema::LogicalType::Text };
+    let logical_type = if text.starts_with('@') { LogicalType::Identity } else { LogicalType::Text };
     told_value(logical_type, text)
 }
 
