@@ -14,6 +14,7 @@ mod layout;
 mod name;
 pub mod payload;
 mod store;
+mod verdicts;
 mod view;
 
 pub use act::{Act, Content, Names, ResolveError, Target, name};
@@ -25,4 +26,5 @@ pub use name::{RowId, RowKey, RowName};
 pub use store::{
     ClaimRecord, IndexKey, Marks, ReferenceRecord, RelationStore, RelationWriter, RowRecord, Walk, WriteRecord,
 };
+pub use verdicts::{AllLive, CoTx, Verdicts};
 pub use view::{Image, Sight, View, Written};

@@ -29,7 +29,7 @@ use crate::cotx::may_read_peers;
 use crate::hash::SpaceId;
 use crate::identity::{Identity, Keypair};
 use crate::log::Entry;
-use crate::relation::{HeadCache, Layout, RowId, Sight, View};
+use crate::relation::{AllLive, HeadCache, Layout, RowId, Sight, View};
 use crate::store::{Sqlite, StoreError};
 
 pub use error::ReplicaError;
@@ -298,7 +298,7 @@ impl Replica {
 
     /// The tables as somebody sees them.
     fn view<'r>(&'r self, sight: &'r Sight) -> View<'r, Sqlite> {
-        View::new(&self.store, &self.layout, sight, &self.heads)
+        View::new(&self.store, &self.layout, sight, &self.heads, &AllLive)
     }
 
     /// Sees everything that is held.

@@ -96,7 +96,7 @@ impl<S: RelationStore> Case<'_, '_, S> {
     /// Whether a write of the past is what its cell still holds, for this co-transaction, in a row that is there.
     fn is_held(&self, row: RowKey, write: OperationKey, group: usize) -> Result<bool, StoreError> {
         let (view, target) = (&self.judge.view, Target::Stored(row));
-        if !view.sees(write)
+        if !view.sees(write)?
             || self.judge.earlier.releases(target, group, None)
             || self.own.releases(target, group, None)
         {

@@ -208,7 +208,7 @@ impl<S: RelationStore> Keeper<'_, S> {
         let mut rivals = Vec::new();
         // What is closed by an entry of the past is of a row, or hidden by a write, that whoever sees both sees gone.
         tx.claims(key, self.view.settled_below(), &mut |claim| {
-            let is_concurrent = claim.write.pos != kept.write.pos && !self.view.sees(claim.write);
+            let is_concurrent = claim.write.pos != kept.write.pos && !self.view.holds(claim.write.pos);
             if claim.row != kept.row && is_concurrent {
                 rivals.push(claim.row);
             }

@@ -16,7 +16,7 @@ use super::act::{Act, Content, Names, ResolveError};
 use super::head_cache::HeadCache;
 use super::payload::{Operation, Span};
 use super::store::{Marks, RelationStore, RowRecord};
-use super::{Layout, RowId, RowKey, RowName};
+use super::{CoTx, Layout, RowId, RowKey, RowName, Verdicts};
 use crate::causality::Past;
 use crate::crdt::{OperationKey, Rank, Winner};
 use crate::fault::StoreError;
@@ -39,6 +39,7 @@ pub struct View<'v, S> {
     layout: &'v Layout,
     sight: &'v Sight,
     heads: &'v RefCell<HeadCache>,
+    verdicts: &'v dyn Verdicts,
 }
 
 impl<S> Clone for View<'_, S> {
@@ -69,8 +70,16 @@ pub struct Image {
 
 impl<'v, S: RelationStore> View<'v, S> {
     /// Views the tables at a version.
-    pub fn new(store: &'v S, layout: &'v Layout, sight: &'v Sight, heads: &'v RefCell<HeadCache>) -> View<'v, S> {
-        View { store, layout, sight, heads }
+    ///
+    /// * `verdicts` - on the co-transactions that `sight` holds.
+    pub fn new(
+        store: &'v S,
+        layout: &'v Layout,
+        sight: &'v Sight,
+        heads: &'v RefCell<HeadCache>,
+        verdicts: &'v dyn Verdicts,
+    ) -> View<'v, S> {
+        View { store, layout, sight, heads, verdicts }
     }
 
     /// The store.
@@ -90,17 +99,23 @@ impl<'v, S: RelationStore> View<'v, S> {
 
     /// Whether an operation counts here: its entry is in the version, and its co-transaction is live.
     ///
-    /// Every admitted co-transaction is live so far. Void ones will be left out here, and nowhere else.
-    pub fn sees(&self, key: OperationKey) -> bool {
-        self.sight.past.contains(key.pos)
-    }
-
-    /// Returns a row that was inserted by what is seen, whether or not it was deleted.
-    ///
     /// # Errors
     /// [`StoreError`], as every function here.
+    pub fn sees(&self, key: OperationKey) -> Result<bool, StoreError> {
+        Ok(self.holds(key.pos) && !self.verdicts.is_void(CoTx::of(key))?)
+    }
+
+    /// Whether an entry is in the version, whatever the verdicts on it.
+    pub fn holds(&self, pos: Pos) -> bool {
+        self.sight.past.contains(pos)
+    }
+
+    /// Returns a row of the version, live or not: whatever the verdict on its insert, deleted or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
     pub fn inserted(&self, key: RowKey) -> Result<Option<RowRecord>, StoreError> {
-        if !self.sees(key) { Ok(None) } else { self.store.row(key) }
+        if self.holds(key.pos) { self.store.row(key) } else { Ok(None) }
     }
 
     /// Whether a row is live: its insert is seen, and no delete of it.
@@ -108,13 +123,18 @@ impl<'v, S: RelationStore> View<'v, S> {
     /// # Errors
     /// [`StoreError`].
     pub fn is_live(&self, row: &RowRecord) -> Result<bool, StoreError> {
-        if !self.sees(row.key) {
+        if !self.sees(row.key)? {
             return Ok(false);
         }
         if !row.marks.has(Marks::DELETED) {
             return Ok(true);
         }
-        Ok(!self.store.deletes(row.key)?.into_iter().any(|delete| self.sees(delete)))
+        for delete in self.store.deletes(row.key)? {
+            if self.sees(delete)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Returns the live row that is shown under `id`.
@@ -168,7 +188,7 @@ impl<'v, S: RelationStore> View<'v, S> {
     /// # Errors
     /// [`StoreError`].
     pub fn held_of_all(&self, row: &RowRecord, group: usize) -> Result<Written, StoreError> {
-        self.greatest(row, group, u64::MAX, &|_| true)
+        self.greatest(row, group, u64::MAX, &|_| Ok(true))
     }
 
     /// Returns what the columns of one group of a row hold, in the order of the group.
@@ -195,7 +215,7 @@ impl<'v, S: RelationStore> View<'v, S> {
         row: &RowRecord,
         group: usize,
         height_max: u64,
-        counts: &dyn Fn(OperationKey) -> bool,
+        counts: &dyn Fn(OperationKey) -> Result<bool, StoreError>,
     ) -> Result<Written, StoreError> {
         let inserted = Written { key: row.key, span: row.span };
         if !row.marks.has(Marks::UPDATED) {
@@ -206,7 +226,7 @@ impl<'v, S: RelationStore> View<'v, S> {
             if winner.is_decided(write.rank) {
                 return Ok(ControlFlow::Break(()));
             }
-            if counts(write.key) {
+            if counts(write.key)? {
                 let written = Written { key: write.key, span: write.span };
                 winner.offer(write.rank, write.key, written, |pos| Ok(self.store.stamp(pos)?.id))?;
             }

@@ -9,7 +9,7 @@ use crate::crdt::OperationKey;
 use crate::fault::StoreError;
 use crate::log::{Entry, LogStore, Pos};
 use crate::relation::payload::{Payload, PayloadError};
-use crate::relation::{HeadCache, Keeper, Layout, Sight, View};
+use crate::relation::{AllLive, HeadCache, Keeper, Layout, Sight, View};
 use crate::store::{Sqlite, WriteTx};
 
 /// What entries are admitted with.
@@ -63,7 +63,7 @@ impl<'d> Desk<'d> {
         let source = PayloadSource::new(tx, self.layout, &payload)?;
         let height_max = entry.header().height.saturating_sub(1);
         let sight = sight_of(tx, index, placement.past().clone(), height_max)?;
-        let mut judge = Judge::new(View::new(&**tx, self.layout, &sight, self.heads), Some(*entry.author()));
+        let mut judge = Judge::new(View::new(&**tx, self.layout, &sight, self.heads, &AllLive), Some(*entry.author()));
         for transaction in 0..payload.transaction_count() {
             judge.admit(&source, transaction)?;
         }
@@ -84,7 +84,7 @@ impl<'d> Desk<'d> {
     ) -> Result<(), AdmitError> {
         let (payload, source) = judged;
         index.write(tx, entry, placement)?;
-        let view = View::new(&**tx, self.layout, sight, self.heads);
+        let view = View::new(&**tx, self.layout, sight, self.heads, &AllLive);
         let keeper = Keeper { view, stamp: entry.header().stamp() };
         for transaction in 0..payload.transaction_count() {
             for operation in 0..payload.operation_count(transaction) {

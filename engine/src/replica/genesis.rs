@@ -16,7 +16,7 @@ use crate::hash::SpaceId;
 use crate::identity::Keypair;
 use crate::log::{Entry, EntryDraft, Kind, LogStore, Pos};
 use crate::relation::payload::{GenesisPayload, PayloadBuilder};
-use crate::relation::{HeadCache, Layout, Sight, View, name};
+use crate::relation::{AllLive, HeadCache, Layout, Sight, View, name};
 use crate::store::Sqlite;
 
 /// What genesis sees.
@@ -72,7 +72,7 @@ fn begin(mut store: Sqlite, entry: &Entry) -> Result<Replica, ReplicaError> {
     let tx = store.begin()?;
     let placement = index.place(&*tx, entry.header()).map_err(AdmitError::from)?;
     let source = PayloadSource::new(&tx, &layout, &payload.rows).map_err(AdmitError::from)?;
-    let mut judge = Judge::new(View::new(&*tx, &layout, &NOTHING, &heads), None);
+    let mut judge = Judge::new(View::new(&*tx, &layout, &NOTHING, &heads, &AllLive), None);
     for transaction in 0..payload.rows.transaction_count() {
         judge.admit(&source, transaction).map_err(AdmitError::from)?;
     }
@@ -94,7 +94,7 @@ fn encode_rows(store: &Sqlite, layout: &Layout, rows: Vec<LocalRow>) -> Result<P
         return Ok(builder);
     }
     let heads = RefCell::default();
-    let judge = Judge::new(View::new(store, layout, &NOTHING, &heads), None);
+    let judge = Judge::new(View::new(store, layout, &NOTHING, &heads, &AllLive), None);
     let operations = rows.into_iter().map(LocalOperation::Insert).collect();
     let resolver = Resolver { judge: &judge, source: &LocalSource::default(), transaction: 0 };
     let acts = resolver.resolve(&LocalTransaction { operations })?;

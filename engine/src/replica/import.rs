@@ -16,7 +16,7 @@ use crate::identity::{Identity, Keypair};
 use crate::limits::{PARENTS_MAX, PAYLOAD_BYTES_MAX};
 use crate::log::{Entry, EntryDraft, LogStore};
 use crate::relation::payload::{Payload, PayloadBuilder};
-use crate::relation::{RowId, Sight, View, name};
+use crate::relation::{AllLive, RowId, Sight, View, name};
 use crate::store::{Sqlite, WriteTx};
 
 /// An entry being filled: what stands so far, and how far the work was taken.
@@ -86,7 +86,7 @@ fn fill(
     work: &[LocalTransaction],
 ) -> Result<Filled, StoreError> {
     let mut filled = Filled { source: LocalSource::default(), builder: PayloadBuilder::new(), judged: Vec::new() };
-    let mut judge = Judge::new(View::new(&**tx, desk.layout, sight, desk.heads), Some(author));
+    let mut judge = Judge::new(View::new(&**tx, desk.layout, sight, desk.heads, &AllLive), Some(author));
     for local in work {
         match take(&mut judge, &mut filled, local)? {
             Taken::Full => break,

@@ -15,7 +15,11 @@ impl Replica {
         let view = self.view(&sight);
         let mut ends = BTreeSet::new();
         for row in past_witnesses(&view, peer)? {
-            ends.extend(self.store.deletes(row)?.into_iter().filter(|delete| view.sees(*delete)).map(|key| key.pos));
+            for delete in self.store.deletes(row)? {
+                if view.sees(delete)? {
+                    ends.insert(delete.pos);
+                }
+            }
         }
         if ends.is_empty() {
             return Ok(None);
