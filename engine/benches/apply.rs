@@ -7,7 +7,6 @@
 #![expect(clippy::disallowed_types, reason = "a benchmark reads the clock")]
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a benchmark ends at the first failure")]
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -19,7 +18,7 @@ use treaty_engine::replica::{GenesisDraft, LocalOperation, LocalRow, LocalTransa
 use treaty_engine::store::{Durability, Sqlite};
 use treaty_schema::{Command, Comparison, LogicalType, Patch, Value};
 use treaty_testkit::{
-    all, author, col, compare, eq, exists, keypair, number, patch, scalar, table, told_value, with_peers,
+    Figures, all, author, col, compare, eq, exists, keypair, number, patch, scalar, table, told_value, with_peers,
 };
 
 /// Rows of one import, and of one measurement.
@@ -30,23 +29,6 @@ const BATCH_ROWS: usize = 500;
 
 /// Imports of 100 swaps each.
 const SWAP_ROUNDS: usize = 200;
-
-#[derive(Default)]
-struct Figures(BTreeMap<&'static str, (&'static str, Vec<f64>)>);
-
-impl Figures {
-    fn add(&mut self, name: &'static str, unit: &'static str, value: f64) {
-        self.0.entry(name).or_insert((unit, Vec::new())).1.push(value);
-    }
-
-    fn print(mut self) {
-        for (name, (unit, values)) in &mut self.0 {
-            values.sort_by(f64::total_cmp);
-            let (median, min, max) = (values[values.len() / 2], values[0], values[values.len() - 1]);
-            println!("{name:<52} {median:>12.0} {unit:<10} {min:>12.0} {max:>12.0} {:>5}", values.len());
-        }
-    }
-}
 
 fn notes() -> Patch {
     let is_member = || exists(&["members m"], eq(col("m.who"), author()));

@@ -6,7 +6,6 @@
 #![expect(clippy::disallowed_types, reason = "a benchmark reads the clock")]
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a benchmark ends at the first failure")]
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use treaty_engine::causality::{Index, Pos};
@@ -14,6 +13,7 @@ use treaty_engine::hash::{EntryId, SpaceId};
 use treaty_engine::identity::Keypair;
 use treaty_engine::log::{Entry, EntryDraft, LogStore};
 use treaty_engine::store::{Durability, Sqlite};
+use treaty_testkit::Figures;
 
 /// Entries of one write transaction, and of one measurement of appending.
 const BATCH: usize = 1000;
@@ -36,23 +36,6 @@ impl Dice {
 struct Author {
     keypair: std::sync::Arc<Keypair>,
     heads: Vec<(Pos, EntryId, u64)>,
-}
-
-#[derive(Default)]
-struct Figures(BTreeMap<&'static str, (&'static str, Vec<f64>)>);
-
-impl Figures {
-    fn add(&mut self, name: &'static str, unit: &'static str, value: f64) {
-        self.0.entry(name).or_insert((unit, Vec::new())).1.push(value);
-    }
-
-    fn print(mut self) {
-        for (name, (unit, values)) in &mut self.0 {
-            values.sort_by(f64::total_cmp);
-            let (median, min, max) = (values[values.len() / 2], values[0], values[values.len() - 1]);
-            println!("{name:<52} {median:>12.3} {unit:<10} {min:>12.3} {max:>12.3} {:>5}", values.len());
-        }
-    }
 }
 
 fn main() {

@@ -1,4 +1,5 @@
-//! Test tools for the Treaty engine: graphs drawn as text, naive oracles, a log without admission, failing writes.
+//! Test tools for the Treaty engine: graphs drawn as text, naive oracles, a log without admission, failing writes,
+//! figures of benchmarks.
 //!
 //! Everything here is for tests alone and may panic: a wrong drawing is a wrong test.
 
@@ -6,6 +7,7 @@ mod admission;
 mod bare_log;
 mod dag;
 mod drawn_schema;
+mod figures;
 mod gate;
 mod history;
 mod oracle;
@@ -18,6 +20,7 @@ pub use dag::{Dag, Node, keypair};
 pub use drawn_schema::{
     TableDraft, all, always, author, col, compare, eq, exists, number, patch, scalar, table, text, with_peers,
 };
+pub use figures::Figures;
 pub use gate::{CopyEach, FailNth};
 pub use history::History;
 pub use oracle::Oracle;
