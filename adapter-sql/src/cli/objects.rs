@@ -96,7 +96,7 @@ pub struct StatusObject {
     pub frontier: Vec<String>,
     /// Local changes not in the log yet, plus received ones not in the tables yet.
     pub waiting: u64,
-    /// Reports in `treaty_rollbacks`.
+    /// Operations that are rolled back: reports that were not reinstated since.
     pub rollbacks: u64,
     /// Peers as the running sidecar sees them; remembered ones otherwise.
     pub peers: Vec<PeerObject>,
@@ -151,7 +151,7 @@ pub struct RollbackObject {
     pub culprit: Option<String>,
     /// When this node noticed.
     pub noticed: String,
-    /// When it was reinstated, if it was.
+    /// When it was reinstated, if it was: a reinstatement is told under a cursor of its own.
     pub reinstated: Option<String>,
 }
 

@@ -98,12 +98,12 @@ impl Peek {
         )
     }
 
-    /// Returns how many reports there are.
+    /// Returns how many reports stand: what they tell of is rolled back, and was not revived since.
     ///
     /// # Errors
     /// [`PeekError::Read`].
     pub(crate) fn rollback_count(&self) -> Result<u64, PeekError> {
-        self.count("SELECT count(*) FROM treaty_rollbacks")
+        self.count("SELECT count(*) FROM treaty_rollbacks WHERE reinstated IS NULL")
     }
 
     /// Returns up to [`REPORTS_MAX`] reports after a cursor, in order.

@@ -87,7 +87,8 @@ fn text(event: &UpEvent) -> String {
         }
         UpEvent::Applied { rows, entries } => format!("applied {rows} rows of {entries} entries"),
         UpEvent::Rollback(report) => {
-            format!("rolled back {} of {} {}: {}", report.operation, report.table, report.row, report.message)
+            let verb = if report.reinstated.is_some() { "reinstated" } else { "rolled back" };
+            format!("{verb} {} of {} {}: {}", report.operation, report.table, report.row, report.message)
         }
         UpEvent::Stopping { reason } => format!("stopping: {reason}"),
     }

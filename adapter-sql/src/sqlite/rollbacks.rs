@@ -1,6 +1,6 @@
 //! `treaty_rollbacks`: what applications are told about work that did not last.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, ToSql, params};
 use treaty_engine::relation::RowId;
 
 use crate::capture::{Operation, Report};
@@ -32,12 +32,9 @@ pub(super) fn add(connection: &Connection, report: &Report) -> Result<i64, Sqlit
         .map_err(failed)
 }
 
-/// Notes that what a report says is not so any more.
+/// Takes a report back: it is marked as reinstated, and told again under a new cursor.
 pub(super) fn reinstate(connection: &Connection, cursor: i64) -> Result<(), SqliteError> {
-    let failed = doing("writing treaty_rollbacks");
-    let sql = "UPDATE treaty_rollbacks SET reinstated = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE cursor = ?1";
-    connection.prepare_cached(sql).and_then(|mut statement| statement.execute([cursor])).map_err(failed)?;
-    Ok(())
+    reinstate_all(connection, "cursor = ?1", params![cursor])
 }
 
 /// Says whether a report of this reason about a row still stands.
@@ -50,14 +47,27 @@ pub(super) fn stands(connection: &Connection, table: &str, row: RowId, reason: &
         .map_err(doing("reading treaty_rollbacks"))
 }
 
-/// Notes that what reports of this reason about a row say is not so any more.
+/// Takes back what reports of this reason say about a row, as [`reinstate`] does.
 pub(super) fn reinstate_row(connection: &Connection, table: &str, row: RowId, reason: &str) -> Result<(), SqliteError> {
-    let sql = "UPDATE treaty_rollbacks SET reinstated = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') \
-               WHERE table_name = ?1 AND row_id = ?2 AND reason = ?3 AND reinstated IS NULL";
-    connection
-        .prepare_cached(sql)
-        .and_then(|mut statement| statement.execute(params![table, row.to_string(), reason]))
-        .map_err(doing("writing treaty_rollbacks"))?;
+    let these = "table_name = ?1 AND row_id = ?2 AND reason = ?3";
+    reinstate_all(connection, these, params![table, row.to_string(), reason])
+}
+
+/// A line that is only marked would never reach a reader whose cursor is past it: so the news gets a line of its own.
+fn reinstate_all(connection: &Connection, these: &str, values: &[&dyn ToSql]) -> Result<(), SqliteError> {
+    let now = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
+    let again = format!(
+        "INSERT INTO treaty_rollbacks (entry, table_name, row_id, operation, author, lost, reason, message, culprit, \
+         noticed, reinstated) SELECT entry, table_name, row_id, operation, author, lost, reason, message, culprit, \
+         noticed, {now} FROM treaty_rollbacks WHERE {these} AND reinstated IS NULL ORDER BY cursor"
+    );
+    let mark = format!("UPDATE treaty_rollbacks SET reinstated = {now} WHERE {these} AND reinstated IS NULL");
+    for sql in [again, mark] {
+        connection
+            .prepare_cached(&sql)
+            .and_then(|mut statement| statement.execute(values))
+            .map_err(doing("writing treaty_rollbacks"))?;
+    }
     Ok(())
 }
 
