@@ -36,7 +36,8 @@ CREATE TABLE treaty.withheld (
   PRIMARY KEY (table_name, row_id)
 );
 
--- What was rolled back, one line per operation. For applications to read; never written by them.
+-- What was rolled back, one line per operation. For applications to read; never written by them. What is revived gets a
+-- second line, with the same words and a new cursor; both have `reinstated` then. What stands: WHERE reinstated IS NULL.
 CREATE TABLE treaty.rollbacks (
   cursor     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   entry      text,                 -- NULL: refused before it entered the log
