@@ -1,27 +1,26 @@
 //! What the adapter asks of the engine: one trait, so that the adapter works with a replica at hand (tests, commands) and
 //! with one that another thread owns (the sidecar).
 //!
-//! Calls block. Versions are those that the tables showed or will show; rows are named as tables show them.
+//! Calls block. What is asked about is what the tables showed or will show; rows are named as tables show them.
 
 use std::sync::Arc;
 
-use treaty_engine::causality::Version;
 use treaty_engine::fault::Fault;
 use treaty_engine::identity::{Identity, Keypair};
 use treaty_engine::relation::RowId;
 use treaty_engine::replica::{
-    Batch, ImportOutcome, LocalTransaction, LocalWork, Note, Replica, ReplicaError, RowChange, RowImage,
+    Batch, ImportOutcome, LocalTransaction, LocalWork, Note, Replica, ReplicaError, RowChange, RowImage, Shown,
 };
 
 use crate::capture::ShownRow;
 
 /// The engine, as the adapter needs it.
 pub trait EngineLink {
-    /// Says whether every entry of `version` is in the log.
+    /// Says whether the log holds what the tables show.
     ///
     /// # Errors
     /// [`LinkError`], as every function here.
-    fn knows(&mut self, version: &Version) -> Result<bool, LinkError>;
+    fn knows(&mut self, shown: &Shown) -> Result<bool, LinkError>;
 
     /// Says whether a key of `author` is here.
     ///
@@ -29,19 +28,19 @@ pub trait EngineLink {
     /// [`LinkError`].
     fn signs_for(&mut self, author: &Identity) -> Result<bool, LinkError>;
 
-    /// Returns the live rows shown at a version under the given ids, in that order.
+    /// Returns the rows shown under the given ids, in that order.
     ///
     /// # Errors
     /// [`LinkError`].
-    fn rows_at(&mut self, at: &Version, rows: &[ShownRow]) -> Result<Vec<Option<RowImage>>, LinkError>;
+    fn rows_at(&mut self, at: &Shown, rows: &[ShownRow]) -> Result<Vec<Option<RowImage>>, LinkError>;
 
-    /// Returns live rows of one table at a version, ascending by the id that their insert gave them, with that id.
+    /// Returns rows that a table shows, ascending by the id that their insert gave them, with that id.
     ///
     /// All rows of one such id are on one page, which may therefore be longer than asked for. Empty at the end.
     ///
     /// # Errors
     /// [`LinkError`].
-    fn page_at(&mut self, at: &Version, page: Page) -> Result<Vec<(RowId, RowImage)>, LinkError>;
+    fn page_at(&mut self, at: &Shown, page: Page) -> Result<Vec<(RowId, RowImage)>, LinkError>;
 
     /// Signs local transactions and stores them, durably, together with the receipt.
     ///
@@ -53,19 +52,19 @@ pub trait EngineLink {
     ///
     /// # Errors
     /// [`LinkError`].
-    fn next_batch(&mut self, from: &Version, rows_max: usize) -> Result<Batch, LinkError>;
+    fn next_batch(&mut self, from: &Shown, rows_max: usize) -> Result<Batch, LinkError>;
 
     /// Returns what becomes of rows that local work deleted, and of rows that are shown otherwise for it.
     ///
     /// # Errors
     /// [`LinkError`].
-    fn ripples(&mut self, from: &Version, to: &Version, rows: &[ShownRow]) -> Result<Vec<RowChange>, LinkError>;
+    fn ripples(&mut self, from: &Shown, to: &Shown, rows: &[ShownRow]) -> Result<Vec<RowChange>, LinkError>;
 
-    /// Returns the receipt of the last import and the version that the tables showed after it; none before the first.
+    /// Returns the receipt of the last import and what the tables showed after it; none before the first.
     ///
     /// # Errors
     /// [`LinkError`].
-    fn receipt(&mut self) -> Result<Option<(Vec<u8>, Version)>, LinkError>;
+    fn receipt(&mut self) -> Result<Option<(Vec<u8>, Shown)>, LinkError>;
 
     /// Returns the note under `key`.
     ///
@@ -96,8 +95,8 @@ pub struct Page {
 pub struct Work {
     /// Their author.
     pub author: Identity,
-    /// The version that the tables showed.
-    pub on: Version,
+    /// What the tables showed.
+    pub on: Shown,
     /// The transactions, in order; not empty.
     pub transactions: Vec<LocalTransaction>,
     /// Kept in the same write transaction as the entries, for [`EngineLink::receipt`].
@@ -143,20 +142,20 @@ pub struct ReplicaLink<'l> {
 }
 
 impl EngineLink for ReplicaLink<'_> {
-    fn knows(&mut self, version: &Version) -> Result<bool, LinkError> {
-        Ok(self.replica.holds(version)?)
+    fn knows(&mut self, shown: &Shown) -> Result<bool, LinkError> {
+        Ok(self.replica.knows(shown)?)
     }
 
     fn signs_for(&mut self, author: &Identity) -> Result<bool, LinkError> {
         Ok(*author == self.keypair.identity())
     }
 
-    fn rows_at(&mut self, at: &Version, rows: &[ShownRow]) -> Result<Vec<Option<RowImage>>, LinkError> {
+    fn rows_at(&mut self, at: &Shown, rows: &[ShownRow]) -> Result<Vec<Option<RowImage>>, LinkError> {
         let keys: Vec<(usize, RowId)> = rows.iter().map(|row| (row.table, row.id)).collect();
         Ok(self.replica.rows_by_id(&keys, at)?)
     }
 
-    fn page_at(&mut self, at: &Version, page: Page) -> Result<Vec<(RowId, RowImage)>, LinkError> {
+    fn page_at(&mut self, at: &Shown, page: Page) -> Result<Vec<(RowId, RowImage)>, LinkError> {
         let Page { table, after, rows_max } = page;
         Ok(self.replica.page_of_rows(table, at, after, rows_max)?)
     }
@@ -168,16 +167,16 @@ impl EngineLink for ReplicaLink<'_> {
         Ok(self.replica.import(self.keypair, work)?)
     }
 
-    fn next_batch(&mut self, from: &Version, rows_max: usize) -> Result<Batch, LinkError> {
+    fn next_batch(&mut self, from: &Shown, rows_max: usize) -> Result<Batch, LinkError> {
         Ok(self.replica.next_batch(from, rows_max)?)
     }
 
-    fn ripples(&mut self, from: &Version, to: &Version, rows: &[ShownRow]) -> Result<Vec<RowChange>, LinkError> {
+    fn ripples(&mut self, from: &Shown, to: &Shown, rows: &[ShownRow]) -> Result<Vec<RowChange>, LinkError> {
         let keys: Vec<(usize, RowId)> = rows.iter().map(|row| (row.table, row.id)).collect();
         Ok(self.replica.ripples(from, to, &keys)?)
     }
 
-    fn receipt(&mut self) -> Result<Option<(Vec<u8>, Version)>, LinkError> {
+    fn receipt(&mut self) -> Result<Option<(Vec<u8>, Shown)>, LinkError> {
         let Some(bytes) = self.replica.note(RECEIPT)? else { return Ok(None) };
         let shown = self.replica.note_shown(RECEIPT)?.ok_or(LinkError::Damaged)?;
         Ok(Some((bytes, shown)))

@@ -10,11 +10,11 @@
 use std::path::Path;
 use std::time::Instant;
 
-use treaty_engine::causality::{Past, Version};
+use treaty_engine::causality::Past;
 use treaty_engine::codec::Reader;
 use treaty_engine::log::{Entry, LogStore, UnverifiedHeader};
 use treaty_engine::relation::RowId;
-use treaty_engine::replica::{GenesisDraft, LocalOperation, LocalRow, LocalTransaction, LocalWork, Replica};
+use treaty_engine::replica::{GenesisDraft, LocalOperation, LocalRow, LocalTransaction, LocalWork, Replica, Shown};
 use treaty_engine::store::{Durability, Sqlite};
 use treaty_schema::{Command, Comparison, LogicalType, Patch, Value};
 use treaty_testkit::{
@@ -106,7 +106,7 @@ fn write(
             .collect();
         let start = Instant::now();
         for some in work.chunks(import_transactions) {
-            let on = replica.frontier();
+            let on = replica.newest().unwrap();
             let outcome =
                 replica.import(&founder, LocalWork { on: &on, transactions: some, note: None, time_ms: 0 }).unwrap();
             assert!(outcome.transactions.iter().all(Result::is_ok), "{:?}", outcome.transactions);
@@ -139,7 +139,7 @@ fn read(figures: &mut Figures, path: &Path, author: &mut Replica, (row_count, in
     }
     let all = row_count as f64 / begun.elapsed().as_secs_f64();
     figures.add("verify, judge and keep all of a peer's entries", "rows/s", all);
-    let (mut shown, mut is_last) = (Version::EMPTY, false);
+    let (mut shown, mut is_last) = (Shown::NOTHING, false);
     while !is_last {
         let start = Instant::now();
         let batch = replica.next_batch(&shown, BATCH_ROWS).unwrap();
@@ -161,7 +161,7 @@ fn swap(figures: &mut Figures, replica: &mut Replica) {
     let cells = |row: usize| vec![Some(rows[row].to_value()), Some(Value::Integer(i32::try_from(row).unwrap()))];
     let operations = (0..2).map(|row| LocalOperation::Insert(LocalRow { table: 2, cells: cells(row) })).collect();
     let import = |replica: &mut Replica, transactions: &[LocalTransaction]| {
-        let on = replica.frontier();
+        let on = replica.newest().unwrap();
         let outcome = replica.import(&keypair(0), LocalWork { on: &on, transactions, note: None, time_ms: 0 }).unwrap();
         assert!(outcome.transactions.iter().all(Result::is_ok), "{:?}", outcome.transactions);
     };

@@ -2,7 +2,7 @@
 //!
 //! Synchronous and single-threaded; everything that arrives is judged, kept and merged in the write transaction that
 //! stores it, so a replica is whole after a crash at any instant. What local tables show is the caller's to track: work
-//! is imported *on* a version, and batches lead *from* one version to a later one.
+//! is imported *on* what they show, and batches lead *from* there to what they show later.
 //!
 //! Spec: docs/spec/relation.md, docs/spec/admission.md.
 
@@ -17,6 +17,7 @@ mod ingest;
 mod local;
 mod peers;
 mod read;
+mod scene;
 mod source;
 mod types;
 
@@ -29,13 +30,13 @@ use crate::cotx::may_read_peers;
 use crate::hash::SpaceId;
 use crate::identity::{Identity, Keypair};
 use crate::log::Entry;
-use crate::relation::{AllLive, HeadCache, Layout, RowId, Sight, View};
+use crate::relation::{HeadCache, Layout, RowId};
 use crate::store::{Sqlite, StoreError};
 
 pub use error::ReplicaError;
 pub use types::{
     Batch, GenesisDraft, ImportOutcome, IngestOutcome, LocalOperation, LocalRow, LocalTransaction, LocalWork, LogItem,
-    LogOperation, LogPage, Note, RowChange, RowImage, TransactionName, Verb, Withheld,
+    LogOperation, LogPage, Note, RowChange, RowImage, Shown, TransactionName, Verb, Withheld,
 };
 
 /// A replica of one space.
@@ -101,6 +102,14 @@ impl Replica {
         self.index.version()
     }
 
+    /// Returns what tables show that show everything held.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn newest(&self) -> Result<Shown, ReplicaError> {
+        Ok(Shown { version: self.frontier(), basis: self.basis()? })
+    }
+
     /// Returns how many entries are held.
     pub fn entry_count(&self) -> u64 {
         self.index.entry_count()
@@ -123,7 +132,8 @@ impl Replica {
     /// need it. Nothing is written for nothing but refusals, except the note.
     ///
     /// # Errors
-    /// [`ReplicaError::Version`] if `work.on` is not held; [`ReplicaError::Store`]. Nothing is kept then, nor the note.
+    /// [`ReplicaError::Version`], [`ReplicaError::UnknownBasis`] if `work.on` is not held; [`ReplicaError::Store`]. Nothing
+    /// is kept then, nor the note.
     pub fn import(&mut self, author: &Keypair, work: LocalWork<'_>) -> Result<ImportOutcome, ReplicaError> {
         self.refresh()?;
         let outcome = self.import_all(author, work);
@@ -147,8 +157,8 @@ impl Replica {
     /// order that extends causality. Besides rows written it holds rows whose id, references or withholding changed.
     ///
     /// # Errors
-    /// [`ReplicaError::Version`] if `from` is not held; [`ReplicaError::Store`].
-    pub fn next_batch(&self, from: &Version, rows_max: usize) -> Result<Batch, ReplicaError> {
+    /// [`ReplicaError::Version`], [`ReplicaError::UnknownBasis`] if `from` is not held; [`ReplicaError::Store`].
+    pub fn next_batch(&self, from: &Shown, rows_max: usize) -> Result<Batch, ReplicaError> {
         self.changes(from, rows_max)
     }
 
@@ -159,50 +169,62 @@ impl Replica {
     /// * `rows` - the tables and ids deleted.
     ///
     /// # Errors
-    /// [`ReplicaError::Version`], [`ReplicaError::UnknownTable`], [`ReplicaError::Store`].
-    pub fn ripples(
-        &self,
-        from: &Version,
-        to: &Version,
-        rows: &[(usize, RowId)],
-    ) -> Result<Vec<RowChange>, ReplicaError> {
+    /// As [`Replica::next_batch`]; [`ReplicaError::UnknownTable`].
+    pub fn ripples(&self, from: &Shown, to: &Shown, rows: &[(usize, RowId)]) -> Result<Vec<RowChange>, ReplicaError> {
         self.ripples_of(from, to, rows)
     }
 
-    /// Returns the live row shown under an id at a version.
+    /// Returns the live row shown under an id at a version, by the verdicts of another.
+    ///
+    /// * `from` - whose verdicts count; it holds `at`. The frontier: as far as is known now. `at` itself: what a replica
+    ///   that held nothing else showed.
     ///
     /// # Errors
-    /// [`ReplicaError::Version`], [`ReplicaError::Store`].
-    pub fn row_at(&self, table: usize, id: RowId, at: &Version) -> Result<Option<RowImage>, ReplicaError> {
-        self.read_row(table, id, at)
+    /// [`ReplicaError::Version`], [`ReplicaError::NotWithin`], [`ReplicaError::UnknownTable`], [`ReplicaError::Store`].
+    pub fn row_at(
+        &self,
+        table: usize,
+        id: RowId,
+        at: &Version,
+        from: &Version,
+    ) -> Result<Option<RowImage>, ReplicaError> {
+        self.read_row((table, id), at, from)
     }
 
-    /// Returns the live rows shown under ids at a version, in the order asked for: the version is looked up once.
+    /// Returns the rows that tables show under ids, in the order asked for: what they show is looked up once.
     ///
     /// * `rows` - tables and ids.
     ///
     /// # Errors
-    /// [`ReplicaError::Version`], [`ReplicaError::UnknownTable`], [`ReplicaError::Store`].
-    pub fn rows_by_id(&self, rows: &[(usize, RowId)], at: &Version) -> Result<Vec<Option<RowImage>>, ReplicaError> {
-        self.read_rows_by_id(rows, at)
+    /// As [`Replica::next_batch`]; [`ReplicaError::UnknownTable`].
+    pub fn rows_by_id(&self, rows: &[(usize, RowId)], shown: &Shown) -> Result<Vec<Option<RowImage>>, ReplicaError> {
+        self.read_rows_by_id(rows, shown)
     }
 
-    /// Returns live rows of a table at a version, ascending by the id that their insert gave them, with that id.
+    /// Returns rows that a table shows, ascending by the id that their insert gave them, with that id.
     ///
     /// All rows of one such id are on one page, which may therefore be longer than `rows_max`. Empty at the end.
     ///
     /// * `after` - the last id of the page before.
     ///
     /// # Errors
-    /// [`ReplicaError::Version`], [`ReplicaError::UnknownTable`], [`ReplicaError::Store`].
+    /// As [`Replica::next_batch`]; [`ReplicaError::UnknownTable`].
     pub fn page_of_rows(
         &self,
         table: usize,
-        at: &Version,
+        shown: &Shown,
         after: Option<RowId>,
         rows_max: usize,
     ) -> Result<Vec<(RowId, RowImage)>, ReplicaError> {
-        self.read_page(table, at, after, rows_max)
+        self.read_page(table, shown, after, rows_max)
+    }
+
+    /// Says whether what tables show can be looked up here: every entry of the version, and the verdicts.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn knows(&self, shown: &Shown) -> Result<bool, ReplicaError> {
+        Ok(shown.basis <= self.basis()? && self.holds(&shown.version)?)
     }
 
     /// Says whether every entry of a version is held.
@@ -219,15 +241,18 @@ impl Replica {
 
     /// Calls `visit` with every live row of a table at a version, by the id that its insert gave it, and the id shown.
     ///
+    /// * `from` - whose verdicts count, as in [`Replica::row_at`].
+    ///
     /// # Errors
-    /// [`ReplicaError::Version`], [`ReplicaError::Store`]; whatever `visit` answers.
+    /// As [`Replica::row_at`]; whatever `visit` answers.
     pub fn rows_at<E: From<ReplicaError>>(
         &self,
         table: usize,
         at: &Version,
+        from: &Version,
         visit: &mut dyn FnMut(RowId, RowImage) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.read_rows(table, at, visit)
+        self.read_rows(table, at, from, visit)
     }
 
     /// Returns the digest of the current state: equal on replicas that hold the same entries, however they got them.
@@ -255,8 +280,8 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::Store`].
     pub fn may_sync(&self, peer: &Identity) -> Result<bool, ReplicaError> {
-        let sight = self.sight_of_all();
-        Ok(may_read_peers(&self.view(&sight), peer)?)
+        let scene = self.scene_of_all();
+        Ok(may_read_peers(&self.view(&scene), peer)?)
     }
 
     /// Returns what a former peer is still sent: the version that holds the deletes that ended its access, with their
@@ -276,14 +301,14 @@ impl Replica {
         Ok(self.store.note(key)?)
     }
 
-    /// Returns the version that tables showed after the import that kept the note under a key.
+    /// Returns what tables showed after the import that kept the note under a key.
     ///
     /// # Errors
     /// [`ReplicaError::Store`].
-    pub fn note_shown(&self, key: &str) -> Result<Option<Version>, ReplicaError> {
+    pub fn note_shown(&self, key: &str) -> Result<Option<Shown>, ReplicaError> {
         let Some(bytes) = self.store.note(&import::shown_key(key))? else { return Ok(None) };
-        let version = Version::from_bytes(&bytes);
-        Ok(Some(version.map_err(|cause| StoreError::corrupt(format!("the version of note {key}: {cause}")))?))
+        let shown = Shown::from_bytes(&bytes);
+        Ok(Some(shown.map_err(|cause| StoreError::corrupt(format!("what tables show by note {key}: {cause}")))?))
     }
 
     /// Keeps a note on its own.
@@ -294,16 +319,6 @@ impl Replica {
         let tx = self.store.begin()?;
         tx.set_note(note.key, note.bytes)?;
         Ok(tx.commit()?)
-    }
-
-    /// The tables as somebody sees them.
-    fn view<'r>(&'r self, sight: &'r Sight) -> View<'r, Sqlite> {
-        View::new(&self.store, &self.layout, sight, &self.heads, &AllLive)
-    }
-
-    /// Sees everything that is held.
-    fn sight_of_all(&self) -> Sight {
-        Sight { past: self.index.whole(), height_max: u64::MAX, settled_below: u64::MAX }
     }
 
     /// Makes memory follow the store again after a write transaction failed.

@@ -63,6 +63,11 @@ CREATE TABLE treaty_rollbacks (
   reinstated TEXT             -- UTC, if it was revived since
 );
 
+-- What the tables show is a version and the verdicts on it: the number of the last change of a verdict that they follow.
+ALTER TABLE treaty_state ADD COLUMN basis INTEGER NOT NULL DEFAULT 0;
+-- The last of these files that was run here.
+ALTER TABLE treaty_state ADD COLUMN migration INTEGER NOT NULL DEFAULT 2;
+
 CREATE TABLE "residents" (
   "id" TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) CONSTRAINT "id must be UUID in lower case" CHECK (length("id") = 36 AND "id" = lower("id")),
   "who" TEXT NOT NULL CONSTRAINT "who must be IDENTITY in lower case" CHECK (length("who") = 63 AND "who" = lower("who")),

@@ -1,7 +1,8 @@
 //! `treaty at`: a table as it was.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use clap::Args;
+use treaty_engine::relation::RowId;
 use treaty_engine::replica::{ReplicaError, RowImage};
 
 use super::objects::RowObject;
@@ -35,18 +36,14 @@ pub(crate) struct AtArgs {
 pub(crate) fn run(args: &AtArgs, format: Format) -> Result<()> {
     let node = NodeView::open(&args.place)?;
     let at = node.version(&args.version)?;
-    if let Some(from) = &args.from {
-        // Every co-transaction is live in this version, from wherever one looks: only the order must be right.
-        let (index, store) = (node.replica.index(), node.replica.store());
-        let from = node.version(from)?;
-        if !index.past_of(store, &at)?.is_within(&index.past_of(store, &from)?) {
-            bail!("the version given with --from does not hold the version asked for; swap them, or leave --from out");
-        }
-    }
+    let from = match &args.from {
+        Some(from) => node.version(from)?,
+        None => node.replica.frontier(),
+    };
     let (index, table) = table_named(node.replica.schema(), &args.table)?;
     let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
     let mut drawn = output::table(&names);
-    node.replica.rows_at(index, &at, &mut |shown, image: RowImage| -> Result<(), AtError> {
+    let mut visit = |shown: RowId, image: RowImage| -> Result<(), AtError> {
         match format {
             Format::Text => {
                 let cells = image.cells.iter().enumerate();
@@ -65,6 +62,12 @@ pub(crate) fn run(args: &AtArgs, format: Format) -> Result<()> {
             }
         }
         Ok(())
+    };
+    node.replica.rows_at(index, &at, &from, &mut visit).map_err(|cause| match cause {
+        AtError::Replica(ReplicaError::NotWithin) => {
+            anyhow!("the version given with --from does not hold the version asked for; swap them, or leave --from out")
+        }
+        other => other.into(),
     })?;
     match format {
         Format::Text => print_line(&drawn.to_string()),

@@ -2,7 +2,7 @@
 //!
 //! 1. Every entry is read raw, hashed, and its signature verified anew.
 //! 2. A fresh store takes the entries in, judging each as if a peer had sent it: all must stand, with the same digest.
-//! 3. The database's tables are compared, row by row, with the recomputed state at the version that they show.
+//! 3. The database's tables are compared, row by row, with the log's state at the version that they show.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,14 +51,15 @@ pub(crate) fn run(args: &VerifyArgs, format: Format) -> Result<ExitCode> {
     let config = args.place.config(&home, Settings::default())?;
     // In this order: what the database shows is in the log by then.
     let snapshot = Snapshot::open(config.database.path())?;
-    let node = NodeView::open(&args.place)?;
+    let mut node = NodeView::open(&args.place)?;
     let scratch = Scratch::in_home(&home);
     let mut problems = Vec::new();
     let replayed = replay(&node.replica, &scratch, &mut problems)?;
     let digest = node.replica.digest().context("computing the digest of the state")?;
-    if let Some(mut replayed) = replayed {
+    if let Some(replayed) = replayed {
         compare_states(&node.replica, &replayed, &mut problems)?;
-        compare_tables(&home, &snapshot, &mut replayed, &mut problems)?;
+        // By verdicts as of a moment, which only the log kept can tell.
+        compare_tables(&home, &snapshot, &mut node.replica, &mut problems)?;
     }
     let object = VerifyObject {
         ok: problems.is_empty(),
@@ -140,14 +141,14 @@ fn compare_states(kept: &Replica, replayed: &Replica, problems: &mut Vec<String>
     Ok(())
 }
 
-fn compare_tables(home: &Home, snapshot: &Snapshot, replayed: &mut Replica, problems: &mut Vec<String>) -> Result<()> {
-    if !replayed.holds(snapshot.shown())? {
+fn compare_tables(home: &Home, snapshot: &Snapshot, kept: &mut Replica, problems: &mut Vec<String>) -> Result<()> {
+    if !kept.knows(snapshot.shown())? {
         note(problems, "the tables show a version that the log does not hold".to_owned());
         return Ok(());
     }
     let keypair = own_keypair(home)?;
-    let schema = replayed.schema().clone();
-    let mut link = ReplicaLink { replica: replayed, keypair: &keypair, now_ms: now_ms() };
+    let schema = kept.schema().clone();
+    let mut link = ReplicaLink { replica: kept, keypair: &keypair, now_ms: now_ms() };
     for difference in snapshot.compare(&schema, &mut link, PROBLEMS_MAX)? {
         note(problems, format!("table {}, row {}: differs from the log", difference.table, difference.row));
     }

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use tokio::sync::mpsc;
-use treaty_engine::causality::Version;
 use treaty_engine::identity::Identity;
 use treaty_engine::relation::RowId;
-use treaty_engine::replica::{Batch, ImportOutcome, RowChange, RowImage};
+use treaty_engine::replica::{Batch, ImportOutcome, RowChange, RowImage, Shown};
 
 use super::core::Message;
 use crate::capture::ShownRow;
@@ -45,9 +44,9 @@ impl ThreadLink {
 }
 
 impl EngineLink for ThreadLink {
-    fn knows(&mut self, version: &Version) -> Result<bool, LinkError> {
-        let version = version.clone();
-        self.ask(move |link| link.knows(&version))
+    fn knows(&mut self, shown: &Shown) -> Result<bool, LinkError> {
+        let shown = shown.clone();
+        self.ask(move |link| link.knows(&shown))
     }
 
     fn signs_for(&mut self, author: &Identity) -> Result<bool, LinkError> {
@@ -55,12 +54,12 @@ impl EngineLink for ThreadLink {
         self.ask(move |link| link.signs_for(&author))
     }
 
-    fn rows_at(&mut self, at: &Version, rows: &[ShownRow]) -> Result<Vec<Option<RowImage>>, LinkError> {
+    fn rows_at(&mut self, at: &Shown, rows: &[ShownRow]) -> Result<Vec<Option<RowImage>>, LinkError> {
         let (at, rows) = (at.clone(), rows.to_vec());
         self.ask(move |link| link.rows_at(&at, &rows))
     }
 
-    fn page_at(&mut self, at: &Version, page: Page) -> Result<Vec<(RowId, RowImage)>, LinkError> {
+    fn page_at(&mut self, at: &Shown, page: Page) -> Result<Vec<(RowId, RowImage)>, LinkError> {
         let at = at.clone();
         self.ask(move |link| link.page_at(&at, page))
     }
@@ -69,17 +68,17 @@ impl EngineLink for ThreadLink {
         self.ask(move |link| link.import(work))
     }
 
-    fn next_batch(&mut self, from: &Version, rows_max: usize) -> Result<Batch, LinkError> {
+    fn next_batch(&mut self, from: &Shown, rows_max: usize) -> Result<Batch, LinkError> {
         let from = from.clone();
         self.ask(move |link| link.next_batch(&from, rows_max))
     }
 
-    fn ripples(&mut self, from: &Version, to: &Version, rows: &[ShownRow]) -> Result<Vec<RowChange>, LinkError> {
+    fn ripples(&mut self, from: &Shown, to: &Shown, rows: &[ShownRow]) -> Result<Vec<RowChange>, LinkError> {
         let (from, to, rows) = (from.clone(), to.clone(), rows.to_vec());
         self.ask(move |link| link.ripples(&from, &to, &rows))
     }
 
-    fn receipt(&mut self) -> Result<Option<(Vec<u8>, Version)>, LinkError> {
+    fn receipt(&mut self) -> Result<Option<(Vec<u8>, Shown)>, LinkError> {
         self.ask(|link| link.receipt())
     }
 

@@ -1,6 +1,6 @@
 //! Writing what others did into the tables.
 //!
-//! One transaction a batch: rows, status columns, reports and the shown version move together or not at all. The queue
+//! One transaction a batch: rows, status columns, reports and what is noted as shown move together or not at all. The queue
 //! is drained first, and is empty under the lock that the rows are written under, so an unseen local change is never
 //! overwritten. Batches are sized so that the application waits [`BATCH_MS`] for its lock, not for us.
 
@@ -8,8 +8,7 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 use tracing::debug;
-use treaty_engine::causality::Version;
-use treaty_engine::replica::{Batch, RowChange};
+use treaty_engine::replica::{Batch, RowChange, Shown};
 
 use crate::capture::ShownRow;
 use crate::link::EngineLink;
@@ -41,8 +40,8 @@ pub struct Applied {
     pub entry_count: u64,
     /// Rows newly withheld for the sake of a unique key, and reported.
     pub withheld_count: u64,
-    /// The version that the tables show now.
-    pub shown: Version,
+    /// What the tables show now.
+    pub shown: Shown,
     /// Whether that is all that the engine holds.
     pub is_last: bool,
     /// What was drained before.
@@ -56,7 +55,7 @@ impl Application {
     /// [`SqliteError`]; the tables show what they showed before. [`SqliteError::Busy`] means to try again.
     pub fn apply(&mut self, link: &mut dyn EngineLink) -> Result<Applied, SqliteError> {
         let mut drained = self.drain(link)?;
-        let shown = self.shown_version()?;
+        let shown = self.shown()?;
         let batch = link.next_batch(&shown, self.batch_rows)?;
         if batch.to == shown {
             return Ok(Applied { row_count: 0, entry_count: 0, withheld_count: 0, shown, is_last: true, drained });

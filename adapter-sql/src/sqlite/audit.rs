@@ -10,9 +10,8 @@ use std::cell::Cell;
 use rusqlite::types::Value as Stored;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tracing::{error, info};
-use treaty_engine::causality::Version;
 use treaty_engine::relation::RowId;
-use treaty_engine::replica::RowImage;
+use treaty_engine::replica::{RowImage, Shown};
 
 use crate::capture::{Image, ShownRow};
 use crate::link::{EngineLink, Page};
@@ -212,7 +211,7 @@ impl Application {
 pub(super) fn read_slice(
     connection: &Connection,
     table: &TableSql,
-    (place, shown): (AuditPlace, &Version),
+    (place, shown): (AuditPlace, &Shown),
     link: &mut dyn EngineLink,
 ) -> Result<Slice, SqliteError> {
     let failed = doing("reading a table for the audit");
@@ -295,7 +294,7 @@ impl Auditor<'_> {
     pub(super) fn compare_derived(
         &mut self,
         ids: &[RowId],
-        shown: &Version,
+        shown: &Shown,
         link: &mut dyn EngineLink,
     ) -> Result<(), SqliteError> {
         let failed = doing("reading a row for the audit");

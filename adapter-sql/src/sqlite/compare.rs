@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use rusqlite::types::Value as Stored;
-use treaty_engine::causality::Version;
+use treaty_engine::replica::Shown;
 use treaty_schema::Schema;
 
 use crate::link::EngineLink;
@@ -23,7 +23,7 @@ use super::table::{TableSql, tables};
 #[derive(Debug)]
 pub struct Snapshot {
     connection: Connection,
-    shown: Version,
+    shown: Shown,
 }
 
 /// A row that a table and the log do not agree about.
@@ -49,8 +49,8 @@ impl Snapshot {
         Ok(Snapshot { connection, shown })
     }
 
-    /// Returns the version that the tables show.
-    pub fn shown(&self) -> &Version {
+    /// Returns what the tables show.
+    pub fn shown(&self) -> &Shown {
         &self.shown
     }
 

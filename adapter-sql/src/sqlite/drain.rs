@@ -11,9 +11,8 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 use tracing::{info, warn};
-use treaty_engine::causality::Version;
 use treaty_engine::hash::EntryId;
-use treaty_engine::replica::ImportOutcome;
+use treaty_engine::replica::{ImportOutcome, Shown};
 
 use crate::capture::{Pauses, Said};
 use crate::link::{EngineLink, Work};
@@ -206,11 +205,11 @@ impl Application {
         write.commit().map_err(doing("committing rows that were withheld"))
     }
 
-    /// Returns the version that the tables show.
+    /// Returns what the tables show.
     ///
     /// # Errors
     /// [`SqliteError`].
-    pub fn shown_version(&self) -> Result<Version, SqliteError> {
+    pub fn shown(&self) -> Result<Shown, SqliteError> {
         State::shown(&self.connection)
     }
 

@@ -1,14 +1,13 @@
 //! The second half of a drain: what was taken leaves the queue, its rows are marked, refused ones are put back.
 //!
-//! One short write transaction, together with the version that the tables show now. Rows that the application touched
+//! One short write transaction, together with what the tables show now. Rows that the application touched
 //! again in between are left to the next drain.
 
 use std::collections::BTreeSet;
 
 use rusqlite::types::Value as Stored;
 use rusqlite::{Connection, OptionalExtension, params};
-use treaty_engine::causality::Version;
-use treaty_engine::replica::{ImportOutcome, LocalOperation};
+use treaty_engine::replica::{ImportOutcome, LocalOperation, Shown};
 
 use crate::capture::{Operation, Report, ShownRow, json_of_columns, json_of_some};
 use crate::link::EngineLink;
@@ -31,8 +30,8 @@ pub(super) struct Finish<'f> {
     pub(super) intake: &'f Intake,
     /// What became of each draft, in order; none if it had nothing to sign.
     pub(super) verdicts: &'f [Verdict],
-    /// The version that the tables show from now on.
-    pub(super) shown: &'f Version,
+    /// What the tables show from now on.
+    pub(super) shown: &'f Shown,
 }
 
 /// What became of a draft.

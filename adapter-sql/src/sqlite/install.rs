@@ -8,9 +8,9 @@ use rusqlite::Connection;
 use tracing::info;
 use treaty_ddl::sql::quote::{ident, text};
 use treaty_ddl::sql::sqlite::{bookkeeping, create_table};
-use treaty_engine::causality::Version;
 use treaty_engine::hash::SpaceId;
 use treaty_engine::identity::Identity;
+use treaty_engine::replica::Shown;
 use treaty_schema::Schema;
 
 use crate::link::EngineLink;
@@ -91,7 +91,7 @@ impl Application {
             identity: node.identity.to_string(),
             instance: instance.to_owned(),
             schema: node.schema.version().to_string(),
-            shown: Version::EMPTY,
+            shown: Shown::NOTHING,
         }
         .create(&write)?;
         application.show_beginning(&write, link)?;
@@ -107,7 +107,7 @@ impl Application {
 
     /// Shows the genesis rows: adopted rows may need the permission that they give.
     fn show_beginning(&self, connection: &Connection, link: &mut dyn EngineLink) -> Result<(), SqliteError> {
-        let batch = link.next_batch(&Version::EMPTY, 1)?;
+        let batch = link.next_batch(&Shown::NOTHING, 1)?;
         let fates = batch.changes.into_iter().map(fate).collect();
         let quiet = Quiet::begin(connection)?;
         let mut writer = Writer::new(connection, &self.tables, link, &batch.to)?;

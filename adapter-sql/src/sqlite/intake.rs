@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 use rusqlite::types::Value as Stored;
-use treaty_engine::causality::Version;
 use treaty_engine::identity::Identity;
 use treaty_engine::limits::PAYLOAD_BYTES_MAX;
-use treaty_engine::replica::{LocalOperation, LocalRow, LocalTransaction};
+use treaty_engine::replica::{LocalOperation, LocalRow, LocalTransaction, Shown};
 use treaty_schema::Value;
 
 use crate::capture::{BadCell, Effect, Group, Image, Line, Pauses, Plan, Said, ShownRow, plan};
@@ -28,8 +27,8 @@ const INTAKE_ROWS_MAX: usize = 20_000;
 /// Lines taken out of the queue together, and what they mean.
 #[derive(Debug)]
 pub(super) struct Intake {
-    /// The version that the tables showed.
-    pub(super) on: Version,
+    /// What the tables showed.
+    pub(super) on: Shown,
     /// Author of all that is to be signed.
     pub(super) author: Identity,
     /// Its transactions, in order.
@@ -122,8 +121,8 @@ pub(super) struct Source<'s> {
     pub(super) tables: &'s [TableSql],
     pub(super) identity: Identity,
     pub(super) pauses: Pauses,
-    /// The version that the tables show.
-    pub(super) shown: Version,
+    /// What the tables show.
+    pub(super) shown: Shown,
 }
 
 impl Source<'_> {

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rusqlite::types::Value as Stored;
 use rusqlite::{Connection, params};
-use treaty_engine::causality::Version;
 use treaty_engine::identity::Identity;
-use treaty_engine::replica::RowImage;
+use treaty_engine::replica::{RowImage, Shown};
 
 use crate::capture::{BadCell, Effect, GroupRow, Image, Line, Said, ShownRow, effect};
 use crate::link::EngineLink;
@@ -185,8 +184,8 @@ pub(super) struct RowReader<'r> {
     pub(super) connection: &'r Connection,
     pub(super) tables: &'r [TableSql],
     pub(super) lines: &'r [Line],
-    /// The version that the tables showed.
-    pub(super) base: &'r Version,
+    /// What the tables showed.
+    pub(super) base: &'r Shown,
     rows: &'r [GroupRow],
     next: usize,
     buffer: VecDeque<Touched>,
@@ -198,7 +197,7 @@ impl<'r> RowReader<'r> {
         connection: &'r Connection,
         tables: &'r [TableSql],
         lines: &'r [Line],
-        base: &'r Version,
+        base: &'r Shown,
         rows: &'r [GroupRow],
     ) -> RowReader<'r> {
         RowReader { connection, tables, lines, base, rows, next: 0, buffer: VecDeque::new() }

@@ -5,7 +5,7 @@
 //! the last receipt: they are told from new lines by their number *and* their time.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use treaty_engine::causality::Version;
+use treaty_engine::replica::Shown;
 
 use crate::capture::Line;
 use crate::link::{EngineLink, LinkError};
@@ -16,8 +16,8 @@ use super::intake::{Bounds, hash_lines};
 /// What was taken out of the queue last.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(super) struct Receipt {
-    /// The version that the tables showed.
-    on: Version,
+    /// What the tables showed.
+    on: Shown,
     /// The first line taken.
     seq_first: i64,
     /// The last line taken.
@@ -41,7 +41,7 @@ pub(super) enum Found {
 
 impl Receipt {
     /// Makes the receipt for an intake that comes after `before`.
-    pub(super) fn new(on: &Version, bounds: &Bounds, before: Option<&Receipt>) -> Receipt {
+    pub(super) fn new(on: &Shown, bounds: &Bounds, before: Option<&Receipt>) -> Receipt {
         Receipt {
             on: on.clone(),
             seq_first: bounds.seq_first,
@@ -56,15 +56,15 @@ impl Receipt {
         borsh::to_vec(self).expect("writing to memory does not fail")
     }
 
-    /// Reads the last receipt, and the version that the tables showed with it; none if nothing was ever taken.
-    pub(super) fn read(link: &mut dyn EngineLink) -> Result<Option<(Receipt, Version)>, SqliteError> {
+    /// Reads the last receipt, and what the tables showed with it; none if nothing was ever taken.
+    pub(super) fn read(link: &mut dyn EngineLink) -> Result<Option<(Receipt, Shown)>, SqliteError> {
         let Some((bytes, shown)) = link.receipt()? else { return Ok(None) };
         let receipt = Receipt::try_from_slice(&bytes).map_err(|_| LinkError::Damaged)?;
         Ok(Some((receipt, shown)))
     }
 
     /// Compares the receipt with a database that shows `shown` and has these lines.
-    pub(super) fn find(&self, shown: &Version, lines: &[Line]) -> Found {
+    pub(super) fn find(&self, shown: &Shown, lines: &[Line]) -> Found {
         let own: Vec<Line> =
             lines.iter().filter(|line| (self.seq_first..=self.seq_last).contains(&line.seq)).copied().collect();
         let is_taken = *shown == self.on && !own.is_empty() && hash_lines(&own) == self.lines_hash;
@@ -95,21 +95,21 @@ mod tests {
             line_count: taken.len(),
             lines_hash: hash_lines(taken),
         };
-        Receipt::new(&Version::EMPTY, &bounds, before)
+        Receipt::new(&Shown::NOTHING, &bounds, before)
     }
 
     #[test]
     fn the_same_lines_are_recognised_with_later_ones_behind_them() {
         let receipt = receipt(&lines(&[(4, 10), (5, 20)]), None);
-        assert_eq!(receipt.find(&Version::EMPTY, &lines(&[(4, 10), (5, 20), (6, 30)])), Found::Taken);
+        assert_eq!(receipt.find(&Shown::NOTHING, &lines(&[(4, 10), (5, 20), (6, 30)])), Found::Taken);
     }
 
     #[test]
     fn other_lines_under_the_same_numbers_are_not_taken() {
         let receipt = receipt(&lines(&[(4, 10), (5, 20)]), None);
-        assert_eq!(receipt.find(&Version::EMPTY, &lines(&[(4, 10), (5, 21)])), Found::Other);
-        assert_eq!(receipt.find(&Version::EMPTY, &lines(&[(4, 10)])), Found::Other);
-        assert_eq!(receipt.find(&Version::EMPTY, &[]), Found::Other);
+        assert_eq!(receipt.find(&Shown::NOTHING, &lines(&[(4, 10), (5, 21)])), Found::Other);
+        assert_eq!(receipt.find(&Shown::NOTHING, &lines(&[(4, 10)])), Found::Other);
+        assert_eq!(receipt.find(&Shown::NOTHING, &[]), Found::Other);
     }
 
     #[test]

@@ -41,6 +41,7 @@ impl Application {
         link: &mut dyn EngineLink,
     ) -> Result<Application, SqliteError> {
         let connection = connect(path, Missing::Refused)?;
+        State::migrate(&connection)?;
         let Some(state) = State::read(&connection)? else {
             return Err(SqliteError::NotInstalled { path: path.to_owned() });
         };

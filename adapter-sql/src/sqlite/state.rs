@@ -1,12 +1,18 @@
-//! The one row of `treaty_state`: what this database is, and which version its tables show.
+//! The one row of `treaty_state`: what this database is, and what its tables show.
 
 use std::str::FromStr;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use treaty_ddl::sql::sqlite::MIGRATIONS;
 use treaty_engine::causality::Version;
 use treaty_engine::hash::EntryId;
+use treaty_engine::replica::Shown;
 
+use super::connect::begin_write;
 use super::error::{SqliteError, doing};
+
+/// The number of the last migration; the first is 1.
+const MIGRATION_LAST: i64 = MIGRATIONS.len().cast_signed() as i64;
 
 /// What `treaty_state` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +25,8 @@ pub(super) struct State {
     pub(super) instance: String,
     /// Name of the schema version that the triggers are made for.
     pub(super) schema: String,
-    /// The version that the tables show.
-    pub(super) shown: Version,
+    /// What the tables show.
+    pub(super) shown: Shown,
 }
 
 impl State {
@@ -32,32 +38,65 @@ impl State {
         if !is_installed {
             return Ok(None);
         }
-        let sql = "SELECT space, identity, instance, schema, shown FROM treaty_state";
+        let sql = "SELECT space, identity, instance, schema FROM treaty_state";
         let mut statement = connection.prepare_cached(sql).map_err(doing("reading treaty_state"))?;
         let columns = statement
-            .query_row([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get::<_, String>(4)?]))
+            .query_row([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))
             .optional()
             .map_err(doing("reading treaty_state"))?;
-        let Some([space, identity, instance, schema, shown]) = columns else {
+        let Some([space, identity, instance, schema]) = columns else {
             return Err(SqliteError::Damaged { what: "treaty_state is empty".into() });
         };
-        Ok(Some(State { space, identity, instance, schema, shown: parse_version(&shown)? }))
+        Ok(Some(State { space, identity, instance, schema, shown: State::shown(connection)? }))
     }
 
-    /// Reads which version the tables show.
-    pub(super) fn shown(connection: &Connection) -> Result<Version, SqliteError> {
-        let mut statement =
-            connection.prepare_cached("SELECT shown FROM treaty_state").map_err(doing("reading treaty_state"))?;
-        let shown: String = statement.query_row([], |row| row.get(0)).map_err(doing("reading treaty_state"))?;
-        parse_version(&shown)
+    /// Reads what the tables show.
+    pub(super) fn shown(connection: &Connection) -> Result<Shown, SqliteError> {
+        let mut statement = connection
+            .prepare_cached("SELECT shown, basis FROM treaty_state")
+            .map_err(doing("reading treaty_state"))?;
+        let (version, basis): (String, i64) =
+            statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(doing("reading treaty_state"))?;
+        let damaged = |_| SqliteError::Damaged { what: "treaty_state.basis is no number of a change".into() };
+        Ok(Shown { version: parse_version(&version)?, basis: u64::try_from(basis).map_err(damaged)? })
     }
 
-    /// Writes which version the tables show, in the transaction that makes them show it.
-    pub(super) fn set_shown(connection: &Connection, shown: &Version) -> Result<(), SqliteError> {
-        let mut statement =
-            connection.prepare_cached("UPDATE treaty_state SET shown = ?1").map_err(doing("writing treaty_state"))?;
-        statement.execute([print_version(shown)]).map_err(doing("writing treaty_state"))?;
+    /// Writes what the tables show, in the transaction that makes them show it.
+    pub(super) fn set_shown(connection: &Connection, shown: &Shown) -> Result<(), SqliteError> {
+        let mut statement = connection
+            .prepare_cached("UPDATE treaty_state SET shown = ?1, basis = ?2")
+            .map_err(doing("writing treaty_state"))?;
+        statement
+            .execute(params![print_version(&shown.version), shown.basis.cast_signed()])
+            .map_err(doing("writing treaty_state"))?;
         Ok(())
+    }
+
+    /// Runs the migrations that came after the installation, in one write transaction. Nothing if Treaty is not installed.
+    pub(super) fn migrate(connection: &Connection) -> Result<(), SqliteError> {
+        let failed = doing("migrating the bookkeeping tables");
+        let sql = "SELECT count(*) FILTER (WHERE name = 'shown'), count(*) FILTER (WHERE name = 'migration') \
+                   FROM pragma_table_info('treaty_state')";
+        let (is_installed, is_numbered): (bool, bool) =
+            connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).map_err(&failed)?;
+        if !is_installed {
+            return Ok(());
+        }
+        // The first migration kept no number.
+        let done: i64 = if is_numbered {
+            connection.query_row("SELECT migration FROM treaty_state", [], |row| row.get(0)).map_err(&failed)?
+        } else {
+            1
+        };
+        if done >= MIGRATION_LAST {
+            return Ok(());
+        }
+        let write = begin_write(connection)?;
+        for (_, (_, sql)) in (1..).zip(&MIGRATIONS).filter(|(number, _)| *number > done) {
+            write.execute_batch(sql).map_err(&failed)?;
+        }
+        write.execute("UPDATE treaty_state SET migration = ?1", [MIGRATION_LAST]).map_err(&failed)?;
+        write.commit().map_err(failed)
     }
 
     /// Writes the row for the first time.
@@ -65,8 +104,17 @@ impl State {
         let State { space, identity, instance, schema, shown } = self;
         connection
             .execute(
-                "INSERT INTO treaty_state (one, space, identity, instance, schema, shown) VALUES (1, ?1, ?2, ?3, ?4, ?5)",
-                params![space, identity, instance, schema, print_version(shown)],
+                "INSERT INTO treaty_state (one, space, identity, instance, schema, shown, basis, migration) \
+                 VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![
+                    space,
+                    identity,
+                    instance,
+                    schema,
+                    print_version(&shown.version),
+                    shown.basis.cast_signed(),
+                    MIGRATION_LAST
+                ],
             )
             .map_err(doing("writing treaty_state"))?;
         Ok(())

@@ -9,10 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::Value as Stored;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
-use treaty_engine::causality::Version;
 use treaty_engine::identity::Identity;
 use treaty_engine::relation::RowId;
-use treaty_engine::replica::RowImage;
+use treaty_engine::replica::{RowImage, Shown};
 use treaty_schema::Table;
 
 use crate::capture::{Operation, Report, ShownRow, json_of_columns};
@@ -61,8 +60,8 @@ pub(super) struct Writer<'w> {
     connection: &'w Connection,
     tables: &'w [TableSql],
     link: &'w mut dyn EngineLink,
-    /// The version that the tables will show.
-    to: &'w Version,
+    /// What the tables will show.
+    to: &'w Shown,
     /// Rows that are withheld, by table: what is in their way, and their report.
     withheld: BTreeMap<ShownRow, Obstacle>,
     /// How many rows were newly withheld.
@@ -92,7 +91,7 @@ impl<'w> Writer<'w> {
         connection: &'w Connection,
         tables: &'w [TableSql],
         link: &'w mut dyn EngineLink,
-        to: &'w Version,
+        to: &'w Shown,
     ) -> Result<Writer<'w>, SqliteError> {
         let withheld = read_withheld(connection, tables)?;
         Ok(Writer { connection, tables, link, to, withheld, withheld_count: 0, author: None })
@@ -122,7 +121,7 @@ impl<'w> Writer<'w> {
 
     /// Looks at what is withheld for the sake of rows that changed, and of those that change for it, and so on.
     ///
-    /// Which of two claims stands depends on the version alone, so no row is shown twice, and this ends.
+    /// Which of two claims stands depends on what is shown alone, so no row is shown twice, and this ends.
     fn settle(&mut self, mut touched: BTreeSet<ShownRow>) -> Result<(), SqliteError> {
         while !touched.is_empty() && !self.withheld.is_empty() {
             touched = self.retry(&touched)?;

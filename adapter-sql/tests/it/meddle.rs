@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use treaty::capture::ShownRow;
 use treaty::link::{EngineLink, LinkError, Page, ReplicaLink, Work};
-use treaty_engine::causality::Version;
+
 use treaty_engine::identity::{Identity, Keypair};
 use treaty_engine::relation::RowId;
-use treaty_engine::replica::{Batch, ImportOutcome, Replica, RowChange, RowImage};
+use treaty_engine::replica::{Batch, ImportOutcome, Replica, RowChange, RowImage, Shown};
 
 /// The functions that a link passes on to another one.
 macro_rules! pass_on {
@@ -21,11 +21,11 @@ macro_rules! pass_on {
 macro_rules! pass_on_reading {
     () => {
         pass_on! {
-            knows(version: &Version) -> bool;
-            rows_at(at: &Version, rows: &[ShownRow]) -> Vec<Option<RowImage>>;
-            next_batch(from: &Version, rows_max: usize) -> Batch;
-            ripples(from: &Version, to: &Version, rows: &[ShownRow]) -> Vec<RowChange>;
-            receipt() -> Option<(Vec<u8>, Version)>;
+            knows(shown: &Shown) -> bool;
+            rows_at(at: &Shown, rows: &[ShownRow]) -> Vec<Option<RowImage>>;
+            next_batch(from: &Shown, rows_max: usize) -> Batch;
+            ripples(from: &Shown, to: &Shown, rows: &[ShownRow]) -> Vec<RowChange>;
+            receipt() -> Option<(Vec<u8>, Shown)>;
             note(key: &str) -> Option<Vec<u8>>;
             set_note(key: &str, bytes: &[u8]) -> ();
         }
@@ -60,7 +60,7 @@ impl EngineLink for TwoKeys<'_> {
         self.link(&author).import(work)
     }
     pass_on! {
-        page_at(at: &Version, page: Page) -> Vec<(RowId, RowImage)>;
+        page_at(at: &Shown, page: Page) -> Vec<(RowId, RowImage)>;
     }
     pass_on_reading!();
 }
@@ -82,7 +82,7 @@ impl<'c> Counting<'c> {
 }
 
 impl EngineLink for Counting<'_> {
-    fn page_at(&mut self, at: &Version, page: Page) -> Result<Vec<(RowId, RowImage)>, LinkError> {
+    fn page_at(&mut self, at: &Shown, page: Page) -> Result<Vec<(RowId, RowImage)>, LinkError> {
         self.page_count += 1;
         self.inner.page_at(at, page)
     }
@@ -124,7 +124,7 @@ impl<M: FnOnce()> EngineLink for Meddling<'_, M> {
     }
     pass_on! {
         signs_for(author: &Identity) -> bool;
-        page_at(at: &Version, page: Page) -> Vec<(RowId, RowImage)>;
+        page_at(at: &Shown, page: Page) -> Vec<(RowId, RowImage)>;
     }
     pass_on_reading!();
 }

@@ -10,7 +10,7 @@ use treaty::sqlite::{Application, Applied, Drained, Existing, Node as Owner, Pla
 use treaty_engine::causality::Past;
 use treaty_engine::identity::Keypair;
 use treaty_engine::log::{Entry, LogStore};
-use treaty_engine::replica::{GenesisDraft, LocalRow, Replica, ReplicaError};
+use treaty_engine::replica::{GenesisDraft, LocalRow, Replica};
 use treaty_engine::store::{Durability, Sqlite};
 use treaty_schema::{Schema, Table, Timestamp};
 use treaty_testkit::FailNth;
@@ -274,26 +274,22 @@ impl TestNode {
         found.lines().map(str::to_owned).collect()
     }
 
-    /// The rows that the log shows at the version that the tables show.
+    /// The rows that the tables should show, by the log.
     fn log_rows(&mut self, table: usize) -> BTreeSet<String> {
-        let shown = self.with(|application, _| application.shown_version()).unwrap();
-        let mut rows = BTreeSet::new();
-        self.replica
-            .rows_at::<ReplicaError>(table, &shown, &mut |_, row| {
-                if row.withheld.is_none() {
-                    let cells = row.cells.iter().map(|cell| cell.as_ref().map_or("-".into(), show));
-                    rows.insert(cells.collect::<Vec<String>>().join("|"));
-                }
-                Ok(())
-            })
-            .unwrap();
-        rows
+        let shown = self.with(|application, _| application.shown()).unwrap();
+        let rows = self.replica.page_of_rows(table, &shown, None, usize::MAX).unwrap();
+        let rows = rows.into_iter().filter(|(_, row)| row.withheld.is_none());
+        rows.map(|(_, row)| {
+            let cells = row.cells.iter().map(|cell| cell.as_ref().map_or("-".into(), show));
+            cells.collect::<Vec<String>>().join("|")
+        })
+        .collect()
     }
 
     /// Checks that the tables hold exactly what the log holds, all of it committed.
     pub(crate) fn check_settled(&mut self) {
-        let shown = self.with(|application, _| application.shown_version()).unwrap();
-        assert_eq!(shown, self.replica.frontier());
+        let shown = self.with(|application, _| application.shown()).unwrap();
+        assert_eq!(shown, self.replica.newest().unwrap());
         self.check_tables();
         for table in self.schema.tables() {
             let count = self.ask(&format!("SELECT count(*) FROM \"{}\" WHERE treaty_status = 'pending'", table.name));

@@ -130,6 +130,22 @@ fn a_log_older_than_the_database_is_refused() {
 }
 
 #[test]
+fn a_database_of_an_older_version_is_migrated_and_keeps_working() {
+    let mut a = TestNode::found(OPEN);
+    a.run(&format!("INSERT INTO people (id, name) VALUES ('{}', 'ann')", id(1)));
+    a.drain();
+    a.stop();
+    a.run("ALTER TABLE treaty_state DROP COLUMN basis; ALTER TABLE treaty_state DROP COLUMN migration");
+    a.start(Place::Same).unwrap();
+    assert_eq!(a.ask("SELECT basis, migration FROM treaty_state"), "0|2");
+    a.run(&format!("UPDATE people SET name = 'anna' WHERE id = '{}'", id(1)));
+    a.drain();
+    a.check_settled();
+    a.restart().unwrap();
+    a.check_settled();
+}
+
+#[test]
 fn a_database_in_another_place_may_be_a_copy() {
     let mut node = TestNode::found(OPEN);
     node.stop();

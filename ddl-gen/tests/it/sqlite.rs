@@ -54,7 +54,8 @@ impl Database {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA recursive_triggers = OFF").unwrap();
         connection.execute_batch(&sql::sqlite::install(&schema(text).schema)).unwrap();
-        let state = "INSERT INTO treaty_state VALUES (1, 'space', ?1, 'instance', 'schema', 'shown')";
+        let state = "INSERT INTO treaty_state (one, space, identity, instance, schema, shown) \
+                     VALUES (1, 'space', ?1, 'instance', 'schema', 'shown')";
         connection.execute(state, [NODE]).unwrap();
         Database { connection }
     }

@@ -13,8 +13,8 @@ use super::admit::sight_of;
 use super::error::ReplicaError;
 use super::read::RowReader;
 use super::source::PayloadSource;
-use super::types::{Batch, RowChange};
-use crate::causality::{Pos, Version};
+use super::types::{Batch, RowChange, Shown};
+use crate::causality::Pos;
 use crate::cotx::Source;
 use crate::fault::StoreError;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
@@ -38,12 +38,12 @@ type Inserted = Vec<Option<Content>>;
 pub(super) type VisitInsert<'v> = dyn FnMut(RowRecord, Option<Inserted>) -> Result<(), StoreError> + 'v;
 
 impl Replica {
-    pub(super) fn changes(&self, from: &Version, rows_max: usize) -> Result<Batch, ReplicaError> {
+    pub(super) fn changes(&self, from: &Shown, rows_max: usize) -> Result<Batch, ReplicaError> {
         let _snapshot = self.store.snapshot()?;
-        let sight = self.sight(from)?;
-        let mut difference = self.index.difference(&self.index.whole(), &sight.past);
+        let before = self.scene(from)?;
+        let mut difference = self.index.difference(&self.index.whole(), &before.sight.past);
         let (mut touched, mut lasts) = (Touched::default(), BTreeMap::new());
-        let (mut entry_count, mut height_to) = (0, sight.height_max);
+        let (mut entry_count, mut height_to) = (0, before.sight.height_max);
         let has_room = |touched: &Touched| touched.rows.len() < rows_max.max(1) && touched.bytes < BATCH_BYTES_MAX;
         while has_room(&touched) && entry_count < BATCH_ENTRIES_MAX {
             let Some((pos, Stamp { height, .. })) = difference.next(&self.store)? else { break };
@@ -52,27 +52,32 @@ impl Replica {
             entry_count += 1;
             height_to = height_to.max(height);
         }
-        let mut past_to = sight.past.clone();
+        let mut past_to = before.sight.past.clone();
         for pos in lasts.into_values() {
             past_to = past_to.join(&*self.index.clock(&self.store, pos)?);
         }
-        let sight_to = sight_of(&self.store, &self.index, past_to, height_to)?;
-        let ends = (RowReader::new(self.view(&sight)), RowReader::new(self.view(&sight_to)));
+        let after = self.scene_at(sight_of(&self.store, &self.index, past_to, height_to)?)?;
+        let ends = (RowReader::new(self.view(&before)), RowReader::new(self.view(&after)));
         self.touch_neighbours(&mut touched, &ends)?;
         let changes = changes(touched, &ends)?;
-        let to = if entry_count == 0 { from.clone() } else { self.index.version_of(&self.store, &sight_to.past)? };
+        let version = if entry_count == 0 {
+            from.version.clone()
+        } else {
+            self.index.version_of(&self.store, &after.sight.past)?
+        };
+        let to = Shown { version, basis: self.basis()? };
         Ok(Batch { to, changes, entry_count, is_last: difference.left() == 0 })
     }
 
     /// Works out what becomes of rows that went, and of those that are shown otherwise for it.
     pub(super) fn ripples_of(
         &self,
-        from: &Version,
-        to: &Version,
+        from: &Shown,
+        to: &Shown,
         rows: &[(usize, RowId)],
     ) -> Result<Vec<RowChange>, ReplicaError> {
-        let (sight_from, sight_to) = (self.sight(from)?, self.sight(to)?);
-        let ends = (RowReader::new(self.view(&sight_from)), RowReader::new(self.view(&sight_to)));
+        let (before, after) = (self.scene(from)?, self.scene(to)?);
+        let ends = (RowReader::new(self.view(&before)), RowReader::new(self.view(&after)));
         let mut touched = Touched::default();
         for (table, id) in rows {
             self.check_table(*table)?;

@@ -26,6 +26,17 @@ pub enum ReplicaError {
     /// A version names an entry that is not held.
     #[error(transparent)]
     Version(VersionError),
+    /// What tables are said to show is judged by changes of verdicts that are not here.
+    #[error("verdicts as of change {basis} are not here, the last one is {last}")]
+    UnknownBasis {
+        /// The number asked for.
+        basis: u64,
+        /// The last one here.
+        last: u64,
+    },
+    /// A version is to be judged from one that does not hold it.
+    #[error("the version to judge from does not hold the version to read")]
+    NotWithin,
     /// An entry cannot be signed.
     #[error("signing an entry")]
     Entry(#[from] EntryError),
@@ -47,6 +58,8 @@ impl ReplicaError {
             ReplicaError::NotEmpty
             | ReplicaError::Schema(_)
             | ReplicaError::Refused(_)
+            | ReplicaError::UnknownBasis { .. }
+            | ReplicaError::NotWithin
             | ReplicaError::UnknownTable { .. } => Fault::Local,
         }
     }

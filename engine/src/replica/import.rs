@@ -36,10 +36,11 @@ enum Taken {
 
 impl Replica {
     pub(super) fn import_all(&mut self, author: &Keypair, work: LocalWork<'_>) -> Result<ImportOutcome, ReplicaError> {
+        self.check_basis(work.on)?;
         let tx = self.store.begin()?;
         let desk = Desk { layout: &self.layout, heads: &self.heads };
         let mut writer = Writer { desk, index: &mut self.index, author, time_ms: work.time_ms };
-        let mut parents = writer.frontier(&tx, work.on)?;
+        let mut parents = writer.frontier(&tx, &work.on.version)?;
         let mut outcome = ImportOutcome { entries: Vec::new(), shown: work.on.clone(), transactions: Vec::new() };
         let mut left = work.transactions;
         while !left.is_empty() {
@@ -61,7 +62,7 @@ impl Replica {
         }
         if !outcome.entries.is_empty() {
             let past = writer.index.past_of_positions(&*tx, &parents)?;
-            outcome.shown = writer.index.version_of(&*tx, &past)?;
+            outcome.shown.version = writer.index.version_of(&*tx, &past)?;
         }
         if let Some(note) = work.note {
             tx.set_note(note.key, note.bytes)?;

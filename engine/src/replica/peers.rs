@@ -11,8 +11,8 @@ use crate::relation::RelationStore;
 
 impl Replica {
     pub(super) fn farewell_to(&self, peer: &Identity) -> Result<Option<Version>, ReplicaError> {
-        let sight = self.sight_of_all();
-        let view = self.view(&sight);
+        let scene = self.scene_of_all();
+        let view = self.view(&scene);
         let mut ends = BTreeSet::new();
         for row in past_witnesses(&view, peer)? {
             for delete in self.store.deletes(row)? {

@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::Replica;
-use super::admit::{height_of, sight_of};
 use super::error::ReplicaError;
-use super::types::{RowImage, Withheld};
+use super::types::{RowImage, Shown, Withheld};
 use crate::causality::Version;
 use crate::crdt::OperationKey;
 use crate::fault::StoreError;
 use crate::identity::Identity;
 use crate::limits::TABLE_PAGE_ROWS;
 use crate::log::{LogStore, Pos, Stamp};
-use crate::relation::{Content, IndexKey, Marks, RelationStore, RowId, RowKey, RowRecord, Sight, View, claim_key};
+use crate::relation::{Content, IndexKey, Marks, RelationStore, RowId, RowKey, RowRecord, View, claim_key};
 use crate::store::Sqlite;
 
 /// Authors remembered while reading.
@@ -30,22 +29,16 @@ pub(super) struct RowReader<'r> {
 type ClaimOrder = (Stamp, u32, u32);
 
 impl Replica {
-    /// What a view of a version sees.
-    pub(super) fn sight(&self, version: &Version) -> Result<Sight, ReplicaError> {
-        let past = self.index.past_of(&self.store, version)?;
-        let mut heads = Vec::with_capacity(version.ids().len());
-        for id in version.ids() {
-            heads.extend(self.index.position_of(&self.store, id)?);
-        }
-        let height_max = height_of(&self.store, &heads)?;
-        Ok(sight_of(&self.store, &self.index, past, height_max)?)
-    }
-
-    pub(super) fn read_row(&self, table: usize, id: RowId, at: &Version) -> Result<Option<RowImage>, ReplicaError> {
+    pub(super) fn read_row(
+        &self,
+        (table, id): (usize, RowId),
+        at: &Version,
+        from: &Version,
+    ) -> Result<Option<RowImage>, ReplicaError> {
         self.check_table(table)?;
         let _snapshot = self.store.snapshot()?;
-        let sight = self.sight(at)?;
-        let reader = RowReader::new(self.view(&sight));
+        let scene = self.scene_from(at, from)?;
+        let reader = RowReader::new(self.view(&scene));
         let row = reader.view.shown_row(table, id)?;
         Ok(row.map(|row| reader.image(&row, None)).transpose()?)
     }
@@ -54,12 +47,13 @@ impl Replica {
         &self,
         table: usize,
         at: &Version,
+        from: &Version,
         visit: &mut dyn FnMut(RowId, RowImage) -> Result<(), E>,
     ) -> Result<(), E> {
         self.check_table(table)?;
         let _snapshot = self.store.snapshot().map_err(ReplicaError::from)?;
-        let sight = self.sight(at)?;
-        let reader = RowReader::new(self.view(&sight));
+        let scene = self.scene_from(at, from)?;
+        let reader = RowReader::new(self.view(&scene));
         let mut after = None;
         loop {
             let rows = self.store.rows_of_table(table, after, TABLE_PAGE_ROWS).map_err(ReplicaError::from)?;
@@ -77,11 +71,11 @@ impl Replica {
     pub(super) fn read_rows_by_id(
         &self,
         rows: &[(usize, RowId)],
-        at: &Version,
+        shown: &Shown,
     ) -> Result<Vec<Option<RowImage>>, ReplicaError> {
         let _snapshot = self.store.snapshot()?;
-        let sight = self.sight(at)?;
-        let reader = RowReader::new(self.view(&sight));
+        let scene = self.scene(shown)?;
+        let reader = RowReader::new(self.view(&scene));
         let mut images = Vec::with_capacity(rows.len());
         for (table, id) in rows {
             self.check_table(*table)?;
@@ -94,14 +88,14 @@ impl Replica {
     pub(super) fn read_page(
         &self,
         table: usize,
-        at: &Version,
+        shown: &Shown,
         after: Option<RowId>,
         rows_max: usize,
     ) -> Result<Vec<(RowId, RowImage)>, ReplicaError> {
         self.check_table(table)?;
         let _snapshot = self.store.snapshot()?;
-        let sight = self.sight(at)?;
-        let reader = RowReader::new(self.view(&sight));
+        let scene = self.scene(shown)?;
+        let reader = RowReader::new(self.view(&scene));
         let first = RowKey { pos: Pos::GENESIS, transaction: 0, operation: 0 };
         let mut place = after.map(|id| (id, first));
         let mut page: Vec<(RowId, RowImage)> = Vec::new();

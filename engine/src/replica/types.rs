@@ -4,13 +4,42 @@
 //! [`Table::columns`](treaty_schema::Table::columns) of the replica's schema. A foreign-key cell is a UUID, the id shown
 //! of the row that it refers to.
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use treaty_schema::{Patch, Value};
 
 use crate::causality::Version;
+use crate::codec::{CodecError, decode_canonical, encode};
 use crate::cotx::Refusal;
 use crate::hash::EntryId;
 use crate::identity::Identity;
 use crate::relation::{RowId, RowName};
+
+/// What tables of a database show: a version, and the verdicts on it as they stood at some moment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, BorshSerialize, BorshDeserialize)]
+pub struct Shown {
+    /// The version.
+    pub version: Version,
+    /// The number of the last change of a verdict that counts. Grows with every change; local, never sent.
+    pub basis: u64,
+}
+
+impl Shown {
+    /// Empty tables.
+    pub const NOTHING: Shown = Shown { version: Version::EMPTY, basis: 0 };
+
+    /// Returns its one byte string.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Reads the bytes of [`Shown::to_bytes`].
+    ///
+    /// # Errors
+    /// [`CodecError`] if they are anything else.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Shown, CodecError> {
+        decode_canonical(bytes)
+    }
+}
 
 /// The beginning of a space.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +96,8 @@ pub enum LocalOperation {
 /// Local co-transactions to import.
 #[derive(Debug, Clone, Copy)]
 pub struct LocalWork<'w> {
-    /// The version that the tables showed when the transactions ran.
-    pub on: &'w Version,
+    /// What the tables showed when the transactions ran.
+    pub on: &'w Shown,
     /// In the order in which they ran.
     pub transactions: &'w [LocalTransaction],
     /// Kept with them, whether or not they stand; so is [`ImportOutcome::shown`] ([`Replica::note_shown`](super::Replica::note_shown)).
@@ -91,8 +120,8 @@ pub struct Note<'n> {
 pub struct ImportOutcome {
     /// The entries written, in order, each on top of the one before; none if everything was refused.
     pub entries: Vec<EntryId>,
-    /// The version that the local tables show now, once refused co-transactions are reverted: `on` and the entries.
-    pub shown: Version,
+    /// What the local tables show now, once refused co-transactions are reverted: `on` and the entries.
+    pub shown: Shown,
     /// By co-transaction, in order: where it is in the log, or why not.
     pub transactions: Vec<Result<TransactionName, Refusal>>,
 }
@@ -132,14 +161,14 @@ impl IngestOutcome {
     }
 }
 
-/// The changes from one version of the tables to a later one.
+/// The changes from what tables show to what they show later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     /// What tables show that showed `from`, once the changes are made.
-    pub to: Version,
+    pub to: Shown,
     /// By table and id shown, ascending; each id once. To be made together.
     pub changes: Vec<RowChange>,
-    /// How many entries are in `to` and not in `from`.
+    /// How many entries are in the version of `to` and not in that of `from`.
     pub entry_count: u64,
     /// Whether `to` is all that the replica holds.
     pub is_last: bool,

@@ -101,7 +101,7 @@ fn an_import_and_its_note_are_kept_whole_or_not_at_all() {
         LocalTransaction { operations: vec![row("z", "blue")] },
     ];
     check(&story, &[first], |replica| {
-        let on = replica.frontier();
+        let on = replica.newest().unwrap();
         let note = Some(Note { key: "queue", bytes: b"taken" });
         let work = LocalWork { on: &on, transactions: &transactions, note, time_ms: 3 };
         let outcome = replica.import(&keypair(1), work)?;

@@ -8,7 +8,7 @@ use treaty_engine::causality::Version;
 use treaty_engine::hash::EntryId;
 use treaty_engine::log::Entry;
 use treaty_engine::relation::RowId;
-use treaty_engine::replica::{Replica, RowImage};
+use treaty_engine::replica::{Replica, RowImage, Shown};
 use treaty_testkit::{History, ShownRow, Story};
 
 use crate::tables::{STAFF, hear, history_of, office, replica_of};
@@ -181,10 +181,10 @@ fn precedes(story: &Story, name: &str, other: &str) -> bool {
 }
 
 /// Rows as a database would show them after applying batches.
-type Shown = BTreeMap<(usize, RowId), RowImage>;
+type Rows = BTreeMap<(usize, RowId), RowImage>;
 
-/// Applies one batch. Returns the version shown.
-fn apply(replica: &Replica, shown: &mut Shown, from: &Version, rows_max: usize) -> (Version, bool) {
+/// Applies one batch. Returns what is shown then.
+fn apply(replica: &Replica, shown: &mut Rows, from: &Shown, rows_max: usize) -> (Shown, bool) {
     let batch = replica.next_batch(from, rows_max).unwrap();
     for change in batch.changes {
         match change.row {
@@ -195,11 +195,7 @@ fn apply(replica: &Replica, shown: &mut Shown, from: &Version, rows_max: usize) 
     (batch.to, batch.is_last)
 }
 
-fn compare(
-    shown: &Shown,
-    expected: &BTreeMap<(usize, RowId), ShownRow>,
-    lines: &[String],
-) -> Result<(), TestCaseError> {
+fn compare(shown: &Rows, expected: &BTreeMap<(usize, RowId), ShownRow>, lines: &[String]) -> Result<(), TestCaseError> {
     let shown: BTreeMap<(usize, RowId), ShownRow> = shown
         .iter()
         .map(|(key, row)| {
@@ -212,14 +208,14 @@ fn compare(
 }
 
 /// Reads all tables at a version.
-fn read(replica: &Replica, at: &Version) -> Shown {
-    let mut rows = Shown::new();
+fn read(replica: &Replica, at: &Version) -> Rows {
+    let mut rows = Rows::new();
     for table in 0..replica.schema().tables().len() {
         let mut visit = |id, row| {
             assert!(rows.insert((table, id), row).is_none(), "an id is shown once");
             Ok::<(), treaty_engine::replica::ReplicaError>(())
         };
-        replica.rows_at(table, at, &mut visit).unwrap();
+        replica.rows_at(table, at, at, &mut visit).unwrap();
     }
     rows
 }
@@ -285,17 +281,17 @@ proptest! {
         compare(&read(&replica, &everything), &history.shown(&heads(&everything)), &lines)?;
 
         // Batches lead through versions, each shown as it was.
-        let (mut shown, mut at) = (Shown::new(), Version::EMPTY);
+        let (mut shown, mut at) = (Rows::new(), Shown::NOTHING);
         loop {
             let (to, is_last) = apply(&replica, &mut shown, &at, rows_max);
             at = to;
-            compare(&shown, &history.shown(&heads(&at)), &lines)?;
-            compare(&read(&replica, &at), &history.shown(&heads(&at)), &lines)?;
+            compare(&shown, &history.shown(&heads(&at.version)), &lines)?;
+            compare(&read(&replica, &at.version), &history.shown(&heads(&at.version)), &lines)?;
             if is_last {
                 break;
             }
         }
-        prop_assert_eq!(&at, &everything);
+        prop_assert_eq!(&at.version, &everything);
 
         // Another replica hears it in another order, children before parents, refused ones as well.
         let mut entries: Vec<Entry> = story.entries[1..].iter().map(|(_, entry)| entry.clone()).collect();
@@ -304,15 +300,15 @@ proptest! {
             entries.swap(a, b);
         }
         let mut other = replica_of(&story);
-        let (mut shown, mut at) = (Shown::new(), other.frontier());
-        apply(&other, &mut shown, &Version::EMPTY, 1);
+        let (mut shown, mut at) = (Rows::new(), other.newest().unwrap());
+        apply(&other, &mut shown, &Shown::NOTHING, 1);
         for chunk in entries.chunks(usize::from(order[0]) % 5 + 1) {
             let outcome = other.ingest(chunk.to_vec()).unwrap();
             for (id, _) in outcome.refused {
                 prop_assert!(refused.iter().any(|entry| *entry.id() == id), "{}", lines.join("\n"));
             }
             (at, _) = apply(&other, &mut shown, &at, rows_max);
-            compare(&shown, &history.shown(&heads(&at)), &lines)?;
+            compare(&shown, &history.shown(&heads(&at.version)), &lines)?;
         }
         while !apply(&other, &mut shown, &at, rows_max).1 {
             (at, _) = apply(&other, &mut shown, &at, rows_max);

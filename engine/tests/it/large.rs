@@ -1,9 +1,8 @@
 //! Entries too large to be held decoded, and heads longer than a segment: read piece by piece, to the same result.
 
-use treaty_engine::causality::Version;
 use treaty_engine::limits::{ACTS_HELD_BYTES_MAX, SEGMENT_BYTES};
 use treaty_engine::log::{Entry, LogStore};
-use treaty_engine::replica::{LocalOperation, LocalRow, LocalTransaction, LocalWork, Replica};
+use treaty_engine::replica::{LocalOperation, LocalRow, LocalTransaction, LocalWork, Replica, Shown};
 use treaty_schema::{LogicalType, Value};
 use treaty_testkit::{Story, keypair, told_value};
 
@@ -14,7 +13,7 @@ fn text(text: &str) -> Option<Value> {
 }
 
 fn import(replica: &mut Replica, operations: Vec<LocalOperation>) -> Entry {
-    let on = replica.frontier();
+    let on = replica.newest().unwrap();
     let transactions = [LocalTransaction { operations }];
     let work = LocalWork { on: &on, transactions: &transactions, note: None, time_ms: 0 };
     let outcome = replica.import(&keypair(1), work).unwrap();
@@ -31,7 +30,7 @@ fn tag(label: &str, cell: Option<Value>) -> LocalOperation {
 /// The labels shown by following batches, and those read at once.
 fn check_same(replica: &Replica, other: &Replica) {
     assert_eq!(replica.digest().unwrap(), other.digest().unwrap());
-    let (mut at, mut batched) = (Version::EMPTY, std::collections::BTreeMap::new());
+    let (mut at, mut batched) = (Shown::NOTHING, std::collections::BTreeMap::new());
     loop {
         let batch = other.next_batch(&at, 100).unwrap();
         for change in batch.changes {
@@ -43,7 +42,7 @@ fn check_same(replica: &Replica, other: &Replica) {
         }
     }
     for ((table, id), row) in batched {
-        assert_eq!(replica.row_at(table, id, &at).unwrap(), row);
+        assert_eq!(replica.row_at(table, id, &at.version, &at.version).unwrap(), row);
     }
 }
 
@@ -56,7 +55,7 @@ fn an_entry_too_large_to_be_held_is_judged_kept_and_read() {
     assert!(entry.payload().len() > ACTS_HELD_BYTES_MAX);
     // Among them one that breaks a rule is found as in a small one.
     let twice = (0..2_000).map(|index| tag(&format!("u{index}"), text(&"y".repeat(300 + index % 1_999))));
-    let on = replica.frontier();
+    let on = replica.newest().unwrap();
     let transactions = [LocalTransaction { operations: twice.collect() }];
     let work = LocalWork { on: &on, transactions: &transactions, note: None, time_ms: 0 };
     let refusal = replica.import(&keypair(1), work).unwrap().transactions.remove(0).unwrap_err();
@@ -88,7 +87,7 @@ fn a_head_longer_than_a_segment_is_read_whole() {
     assert_eq!((outcome.admitted.len(), outcome.refused.len()), (count + 1, 0));
     check_same(&replica, &other);
     let last = Story::row_id(&format!("t{}", count - 1));
-    let row = other.row_at(3, last, &other.frontier()).unwrap().unwrap();
+    let row = other.row_at(3, last, &other.frontier(), &other.frontier()).unwrap().unwrap();
     assert_eq!(row.cells[2], text(&format!("label {}", count - 1)));
 }
 
@@ -100,7 +99,7 @@ fn a_transaction_larger_than_an_entry_is_refused_and_smaller_ones_share_several_
     let many = |from: usize, count: usize| LocalTransaction {
         operations: (from..from + count).map(|index| big(format!("b{index}"))).collect(),
     };
-    let on = replica.frontier();
+    let on = replica.newest().unwrap();
     let transactions = [many(0, 17), many(20, 10), many(40, 10)];
     let work = LocalWork { on: &on, transactions: &transactions, note: None, time_ms: 0 };
     let outcome = replica.import(&keypair(1), work).unwrap();

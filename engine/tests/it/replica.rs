@@ -7,7 +7,7 @@ use treaty_engine::log::Entry;
 use treaty_engine::relation::RowId;
 use treaty_engine::replica::{
     GenesisDraft, ImportOutcome, LocalOperation, LocalRow, LocalTransaction, LocalWork, Note, Replica, ReplicaError,
-    RowImage, Verb,
+    RowImage, Shown, Verb,
 };
 use treaty_engine::store::Sqlite;
 use treaty_schema::{LogicalType, OnDelete, Value};
@@ -48,12 +48,12 @@ fn one(operations: Vec<LocalOperation>) -> Vec<LocalTransaction> {
     vec![LocalTransaction { operations }]
 }
 
-fn import_on(replica: &mut Replica, author: u8, on: &Version, transactions: &[LocalTransaction]) -> ImportOutcome {
+fn import_on(replica: &mut Replica, author: u8, on: &Shown, transactions: &[LocalTransaction]) -> ImportOutcome {
     replica.import(&keypair(author), LocalWork { on, transactions, note: None, time_ms: 7 }).unwrap()
 }
 
 fn import(replica: &mut Replica, author: u8, transactions: &[LocalTransaction]) -> ImportOutcome {
-    let on = replica.frontier();
+    let on = replica.newest().unwrap();
     import_on(replica, author, &on, transactions)
 }
 
@@ -65,7 +65,7 @@ fn stands(outcome: &ImportOutcome) -> EntryId {
 }
 
 fn row(replica: &Replica, table: usize, id: RowId) -> Option<RowImage> {
-    replica.row_at(table, id, &replica.frontier()).unwrap()
+    replica.rows_by_id(&[(table, id)], &replica.newest().unwrap()).unwrap().remove(0)
 }
 
 fn begin() -> (Story, Replica) {
@@ -149,7 +149,7 @@ fn local_transactions_share_an_entry_and_only_what_breaks_a_rule_is_left_out() {
         },
         LocalTransaction { operations: vec![update(&replica, TASKS, Story::row_id("a"), &[(3, "3")])] },
     ];
-    let on = replica.frontier();
+    let on = replica.newest().unwrap();
     let note = Note { key: "queue", bytes: b"1-5" };
     let work = LocalWork { on: &on, transactions: &transactions, note: Some(note), time_ms: 7 };
     let outcome = replica.import(&keypair(1), work).unwrap();
@@ -164,7 +164,7 @@ fn local_transactions_share_an_entry_and_only_what_breaks_a_rule_is_left_out() {
     );
     assert_eq!((orphan.reason.code(), orphan.message.as_str()), ("foreign_key", missing.as_str()));
     assert_eq!(outcome.entries.len(), 1);
-    assert_eq!(outcome.shown, replica.frontier());
+    assert_eq!(outcome.shown, replica.newest().unwrap());
     assert_eq!(replica.note("queue").unwrap().as_deref(), Some(&b"1-5"[..]));
     // The update wrote the whole group: its CHECK and UNIQUE key hold project and slot together.
     let a = row(&replica, TASKS, Story::row_id("a")).unwrap();
@@ -178,7 +178,7 @@ fn local_transactions_share_an_entry_and_only_what_breaks_a_rule_is_left_out() {
 fn nothing_but_refusals_writes_no_entry_but_the_note() {
     let (_, mut replica) = begin();
     let transactions = one(vec![insert(&replica, PROJECTS, "q", &["@2", "q", "NULL", "NULL"])]);
-    let on = replica.frontier();
+    let on = replica.newest().unwrap();
     let note = Note { key: "queue", bytes: b"1" };
     let work = LocalWork { on: &on, transactions: &transactions, note: Some(note), time_ms: 7 };
     let outcome = replica.import(&keypair(1), work).unwrap();
@@ -220,33 +220,34 @@ fn a_row_replaced_is_a_delete_and_an_insert_under_one_id() {
 #[test]
 fn work_is_entered_on_the_version_that_the_tables_showed() {
     let (_, mut replica) = begin();
-    let seen = replica.frontier();
+    let seen = replica.newest().unwrap();
     stands(&import(&mut replica, 1, &one(vec![insert(&replica_of(&begin().0), TAGS, "t", &["NULL", "red"])])));
     // The same key, by somebody whose tables did not show the first: both stand, one is withheld.
     let work = one(vec![insert(&replica, TAGS, "u", &["NULL", "red"])]);
     let outcome = import_on(&mut replica, 2, &seen, &work);
     let entry = stands(&outcome);
-    assert_eq!(outcome.shown, Version::new(vec![entry]));
+    assert_eq!(outcome.shown.version, Version::new(vec![entry]));
     assert_eq!(replica.frontier().ids().len(), 2);
     let (t, u) = (row(&replica, TAGS, Story::row_id("t")).unwrap(), row(&replica, TAGS, Story::row_id("u")).unwrap());
     assert_eq!([t.withheld.is_some(), u.withheld.is_some()].iter().filter(|withheld| **withheld).count(), 1);
     // At the version of either author, nothing is withheld.
-    let at = replica.row_at(TAGS, Story::row_id("u"), &outcome.shown).unwrap().unwrap();
-    assert_eq!(at.withheld, None);
-    assert_eq!(replica.row_at(TAGS, Story::row_id("t"), &outcome.shown).unwrap(), None);
+    let at = &outcome.shown.version;
+    let shown = |name| replica.row_at(TAGS, Story::row_id(name), at, at).unwrap();
+    assert_eq!(shown("u").unwrap().withheld, None);
+    assert_eq!(shown("t"), None);
 }
 
 #[test]
 fn rows_of_one_id_are_shown_under_two_and_both_can_be_written() {
     let (_, mut replica) = begin();
-    let seen = replica.frontier();
+    let seen = replica.newest().unwrap();
     let insert_twin = |replica: &Replica, label| one(vec![insert(replica, TAGS, "twin", &["NULL", label])]);
     let (first, second) = (insert_twin(&replica, "red"), insert_twin(&replica, "blue"));
     stands(&import_on(&mut replica, 1, &seen, &first));
     stands(&import_on(&mut replica, 2, &seen, &second));
     let mut shown = Vec::new();
     replica
-        .rows_at(TAGS, &replica.frontier(), &mut |id, row| {
+        .rows_at(TAGS, &replica.frontier(), &replica.frontier(), &mut |id, row| {
             shown.push((id, row));
             Ok::<(), ReplicaError>(())
         })
@@ -259,7 +260,7 @@ fn rows_of_one_id_are_shown_under_two_and_both_can_be_written() {
     let derived = *derived;
     // The derived id addresses its row; once the other one is gone, it has its own id again.
     stands(&import(&mut replica, 1, &one(vec![update(&replica_of(&begin().0), TAGS, derived, &[(2, "green")])])));
-    let before = replica.frontier();
+    let before = replica.newest().unwrap();
     let delete = one(vec![LocalOperation::Delete { table: TAGS, id: Story::row_id("twin") }]);
     stands(&import(&mut replica, 1, &delete));
     let left = row(&replica, TAGS, Story::row_id("twin")).unwrap();
@@ -281,7 +282,7 @@ fn a_withheld_row_comes_back_when_the_key_is_free() {
     hear(&mut replica, &story.tell("c @2 on b: update other label=green")).unwrap();
     hear(&mut replica, &story.tell("d @2 on genesis: insert tags empty | insert tags rival label=NULL")).unwrap();
     hear(&mut replica, &story.tell("e @2 on d: update rival label=red")).unwrap();
-    let before = replica.frontier();
+    let before = replica.newest().unwrap();
     let rival = row(&replica, TAGS, Story::row_id("rival")).unwrap().withheld.expect("the key was claimed before");
     assert_eq!((rival.unique, rival.holder), (0, Story::row_id("first")));
     hear(&mut replica, &story.tell("f @1 on c: delete first")).unwrap();
@@ -297,14 +298,14 @@ fn a_reference_under_set_null_reads_null_when_its_row_goes() {
     hear(&mut replica, &story.tell("a @1 on genesis: insert projects p owner=@1 name=p")).unwrap();
     let tasks = "b @1 on a: insert tasks one project=p slot=1; insert tasks two project=p slot=2 blocker=one";
     hear(&mut replica, &story.tell(tasks)).unwrap();
-    let before = replica.frontier();
+    let before = replica.newest().unwrap();
     hear(&mut replica, &story.tell("c @0 on b: delete one")).unwrap();
     let two = row(&replica, TASKS, Story::row_id("two")).unwrap();
     assert_eq!(two.cells[4], None);
     assert_eq!(two.author, keypair(1).identity(), "nobody wrote the NULL");
     let batch = replica.next_batch(&before, 1).unwrap();
     assert_eq!(batch.changes.len(), 2);
-    let earlier = replica.row_at(TASKS, Story::row_id("two"), &before).unwrap().unwrap();
+    let earlier = replica.row_at(TASKS, Story::row_id("two"), &before.version, &replica.frontier()).unwrap().unwrap();
     assert_eq!(earlier.cells[4], Some(Story::row_id("one").to_value()));
 }
 
@@ -346,7 +347,7 @@ fn more_heads_than_an_entry_may_have_are_merged_first() {
 #[test]
 fn work_on_a_version_that_is_not_held_is_an_error() {
     let (_, mut replica) = begin();
-    let on = Version::new(vec![EntryId([9; 32])]);
+    let on = Shown { version: Version::new(vec![EntryId([9; 32])]), basis: 0 };
     let work = LocalWork { on: &on, transactions: &[], note: None, time_ms: 0 };
     assert!(matches!(replica.import(&keypair(1), work), Err(ReplicaError::Version(_))));
     assert!(matches!(replica.next_batch(&on, 1), Err(ReplicaError::Version(_))));

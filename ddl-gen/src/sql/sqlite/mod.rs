@@ -16,8 +16,10 @@ pub use self::triggers::{Trigger, triggers};
 use super::quote::ident;
 
 /// The migrations of the bookkeeping tables, in order: file name and text.
-pub const MIGRATIONS: [(&str, &str); 1] =
-    [("0001_bookkeeping.sql", include_str!("../../../../migrations/sqlite/0001_bookkeeping.sql"))];
+pub const MIGRATIONS: [(&str, &str); 2] = [
+    ("0001_bookkeeping.sql", include_str!("../../../../migrations/sqlite/0001_bookkeeping.sql")),
+    ("0002_verdicts.sql", include_str!("../../../../migrations/sqlite/0002_verdicts.sql")),
+];
 
 /// The bookkeeping tables, newest dependants first: the order in which they can be dropped.
 const BOOKKEEPING_TABLES: [&str; 7] = [
