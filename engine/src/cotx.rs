@@ -9,7 +9,9 @@ mod peers;
 mod permission;
 mod refusal;
 mod rules;
+mod verdict;
 
 pub use judge::{Judge, JudgeError, Source};
 pub use peers::{may_read_peers, past_witnesses};
 pub use refusal::{Place, Reason, Refusal};
+pub use verdict::{Flip, Grant, VerdictStore, VerdictWriter, Void, VoidReason};

@@ -42,6 +42,14 @@ pub enum StoreError {
         /// The newest format this program reads.
         supported: u32,
     },
+    /// The file was written by a Treaty older than verdicts.
+    #[error("the store has format {found}, this program reads format {supported}; begin a new space, or join again")]
+    OlderFormat {
+        /// The format of the file.
+        found: u32,
+        /// The format that this program reads.
+        supported: u32,
+    },
     /// The file is a SQLite database, but not a store of Treaty.
     #[error("the file is not a Treaty store")]
     NotAStore,
@@ -61,7 +69,7 @@ impl StoreError {
     pub fn fault(&self) -> Fault {
         match self {
             StoreError::Sqlite { .. } | StoreError::Corrupt { .. } | StoreError::Gate { .. } => Fault::Storage,
-            StoreError::NewerFormat { .. } | StoreError::NotAStore => Fault::Local,
+            StoreError::NewerFormat { .. } | StoreError::OlderFormat { .. } | StoreError::NotAStore => Fault::Local,
             StoreError::Aborted => Fault::Bug,
         }
     }

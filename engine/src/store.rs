@@ -5,6 +5,7 @@
 //! write. Each room's tables are in one SQL file here. Reading never writes, so a second process may read along.
 
 mod causality;
+mod cotx;
 mod gate;
 mod log;
 mod note;

@@ -121,7 +121,7 @@ impl RelationStore for Sqlite {
 
 impl Sqlite {
     /// Hands rows to `visit` until it breaks.
-    fn walk<T>(
+    pub(super) fn walk<T>(
         &self,
         (doing, sql): (&'static str, &str),
         params: impl Params,
@@ -141,7 +141,7 @@ impl Sqlite {
 }
 
 /// The indices of an operation as one number.
-fn at(key: OperationKey) -> i64 {
+pub(super) fn at(key: OperationKey) -> i64 {
     i64::from(key.transaction) << OPERATION_BITS | i64::from(key.operation)
 }
 
@@ -164,7 +164,7 @@ fn index(number: i64) -> Result<usize, StoreError> {
 }
 
 /// Reads an operation from two columns, the first of them `column`.
-fn read_key(row: &Row<'_>, column: usize) -> rusqlite::Result<Result<OperationKey, StoreError>> {
+pub(super) fn read_key(row: &Row<'_>, column: usize) -> rusqlite::Result<Result<OperationKey, StoreError>> {
     let (pos, at): (i64, i64) = (row.get(column)?, row.get(column + 1)?);
     let key = || {
         let transaction = u32::try_from(at >> OPERATION_BITS).ok()?;

@@ -10,14 +10,19 @@ use crate::limits::{STORE_CACHE_KIB, STORE_STATEMENTS_MAX, STORE_WAL_PAGES};
 use crate::store::gate::{WriteGate, WriteStep};
 
 /// The format of the store file, kept in its `user_version`. Grows with every change of a table.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What tells a store from other SQLite files: `TRTY`, kept in its `application_id`.
 const APPLICATION_ID: i32 = 0x5452_5459;
 
-/// The tables of format 1, a file per room.
-const TABLES: [&str; 4] =
-    [include_str!("log.sql"), include_str!("causality.sql"), include_str!("relation.sql"), include_str!("note.sql")];
+/// The tables, a file per room.
+const TABLES: [&str; 5] = [
+    include_str!("log.sql"),
+    include_str!("causality.sql"),
+    include_str!("relation.sql"),
+    include_str!("cotx.sql"),
+    include_str!("note.sql"),
+];
 
 /// When a committed transaction is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +43,7 @@ impl Sqlite {
     /// Opens a store for writing, and makes it if the file is missing or empty.
     ///
     /// # Errors
-    /// [`StoreError::NotAStore`], [`StoreError::NewerFormat`], or [`StoreError::Sqlite`] if the file cannot be used.
+    /// [`StoreError::NotAStore`], [`StoreError::NewerFormat`], [`StoreError::OlderFormat`], or [`StoreError::Sqlite`] if the file cannot be used.
     pub fn open(path: &Path, durability: Durability) -> Result<Sqlite, StoreError> {
         let connection = Connection::open(path).map_err(failed("opening the file"))?;
         let store = Sqlite { connection, gate: None };
@@ -169,7 +174,10 @@ impl Sqlite {
             return Err(StoreError::NotAStore);
         }
         let found = u32::try_from(self.pragma("user_version")?).map_err(|_| StoreError::NotAStore)?;
-        if found != FORMAT {
+        if found < FORMAT {
+            return Err(StoreError::OlderFormat { found, supported: FORMAT });
+        }
+        if found > FORMAT {
             return Err(StoreError::NewerFormat { found, supported: FORMAT });
         }
         Ok(())

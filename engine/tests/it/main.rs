@@ -18,3 +18,4 @@ mod store_file;
 mod sync;
 mod tables;
 mod vectors;
+mod verdict_store;

@@ -59,6 +59,19 @@ fn a_newer_format_is_refused_with_both_numbers() {
 }
 
 #[test]
+fn an_older_format_is_refused_with_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.sqlite");
+    drop(Sqlite::open(&path, Durability::Full).unwrap());
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 1).unwrap();
+    let refusal = Sqlite::open(&path, Durability::Full).unwrap_err();
+    assert_eq!(refusal.fault(), Fault::Local);
+    let expected =
+        format!("the store has format 1, this program reads format {FORMAT}; begin a new space, or join again");
+    assert_eq!(refusal.to_string(), expected);
+}
+
+#[test]
 fn other_files_are_not_stores() {
     let directory = tempfile::tempdir().unwrap();
     let text = directory.path().join("text");
