@@ -50,7 +50,7 @@ impl RowId {
     }
 
     /// Stands for a row of an entry that has no name yet, where its own id would stand for another: version 8.
-    pub(crate) fn of_own_row(transaction: u32, operation: u32) -> RowId {
+    pub fn of_own_row(transaction: u32, operation: u32) -> RowId {
         let mut bytes = *b"treatyown\0\0\0\0\0\0\0";
         bytes[6] = 0x80;
         bytes[8..12].copy_from_slice(&transaction.to_le_bytes());

@@ -4,7 +4,7 @@
 //! what a cell holds from the greatest write that is seen; nothing is materialised per version. Reading a row that
 //! nothing ever touched costs its record and its insert.
 //!
-//! Spec: docs/spec/relation.md, sections 3 to 5. Oracle in tests: `testkit::History`.
+//! Spec: docs/spec/relation.md, sections 3 to 5. Oracle in tests: `treaty-oracle`.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;

@@ -3,16 +3,13 @@
 //!
 //! Everything here is for tests alone and may panic: a wrong drawing is a wrong test.
 
-mod admission;
 mod bare_log;
 mod dag;
 mod drawn_schema;
 mod figures;
 mod gate;
-mod history;
 mod oracle;
 mod random;
-mod state;
 mod story;
 
 pub use bare_log::BareLog;
@@ -22,8 +19,7 @@ pub use drawn_schema::{
 };
 pub use figures::Figures;
 pub use gate::{CopyEach, FailNth};
-pub use history::History;
 pub use oracle::Oracle;
 pub use random::{dag, shuffled};
-pub use state::ShownRow;
 pub use story::{Story, told_value};
+pub use treaty_oracle::{CoTxName, History, ShownRow, Verdict, VoidReason};

@@ -61,10 +61,10 @@ pub(crate) fn replica_of(story: &Story) -> Replica {
     Replica::join(Sqlite::in_memory().unwrap(), story.entry("genesis").clone(), story.space()).unwrap()
 }
 
-/// A naive history of the same.
+/// The reference evaluator's history of the same, in which everything is live: the engine does not give verdicts yet.
 pub(crate) fn history_of(story: &Story) -> History {
-    let mut history = History::new(story.schema.clone());
-    history.add(story.entry("genesis"));
+    let mut history = History::new(story.schema.clone()).all_live();
+    history.add(story.entry("genesis")).unwrap();
     history
 }
 

@@ -6,13 +6,14 @@ use std::fs;
 use super::root;
 
 /// Each crate with the workspace crates it may import; development dependencies may add the test kit.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("engine/schema", &[]),
     ("engine", &["treaty-schema"]),
     ("engine/net", &["treaty-schema", "treaty-engine"]),
-    ("engine/testkit", &["treaty-schema", "treaty-engine"]),
+    ("engine/oracle", &["treaty-schema", "treaty-engine"]),
+    ("engine/testkit", &["treaty-schema", "treaty-engine", "treaty-oracle"]),
     ("ddl-gen", &["treaty-schema"]),
-    ("adapter-sql", &["treaty-schema", "treaty-engine", "treaty-net", "treaty-ddl"]),
+    ("adapter-sql", &["treaty-schema", "treaty-engine", "treaty-oracle", "treaty-net", "treaty-ddl"]),
     ("tests", &["treaty", "treaty-schema", "treaty-engine", "treaty-net", "treaty-ddl", "treaty-testkit"]),
 ];
 
