@@ -13,7 +13,7 @@ fn judge(before: &[&str], last: &str) -> Result<(), Refusal> {
         let entry = story.tell(line);
         assert_eq!(history.judge(&entry), None, "the oracle refuses {line}");
         hear(&mut replica, &entry).unwrap_or_else(|refusal| panic!("{line}: {refusal}"));
-        history.add(&entry);
+        history.add(&entry).unwrap();
     }
     let entry = story.tell(last);
     let heard = hear(&mut replica, &entry);
