@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use rusqlite::Connection;
-use tracing::debug;
+use tracing::{debug, warn};
 use treaty_engine::replica::{Batch, RowChange, Shown};
 
 use crate::capture::ShownRow;
@@ -51,9 +51,26 @@ pub struct Applied {
 impl Application {
     /// Drains the queue, then applies one batch of what the log holds and the tables do not show.
     ///
+    /// Where the tables hold what the log does not know, that is imported first, by comparing all of them.
+    ///
     /// # Errors
-    /// [`SqliteError`]; the tables show what they showed before. [`SqliteError::Busy`] means to try again.
+    /// [`SqliteError`]; the tables show what they showed before. [`SqliteError::Busy`] means to try again,
+    /// [`SqliteError::Obstructed`] that nothing was found that could be imported.
     pub fn apply(&mut self, link: &mut dyn EngineLink) -> Result<Applied, SqliteError> {
+        match self.apply_batch(link) {
+            Err(SqliteError::Obstructed { table, row, what }) => {
+                warn!(table, row = %row, what, "a row cannot be written: comparing all tables with the log");
+                self.check_triggers()?;
+                if self.audit(link)? == 0 {
+                    return Err(SqliteError::Obstructed { table, row, what });
+                }
+                self.apply_batch(link)
+            }
+            applied => applied,
+        }
+    }
+
+    fn apply_batch(&mut self, link: &mut dyn EngineLink) -> Result<Applied, SqliteError> {
         let mut drained = self.drain(link)?;
         let shown = self.shown()?;
         let batch = link.next_batch(&shown, self.batch_rows)?;

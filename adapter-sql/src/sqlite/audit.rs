@@ -140,7 +140,6 @@ impl Application {
             }
         };
         if next.is_none() {
-            self.retry_obstructed(link)?;
             self.audit.version_audited.set(self.audit.version_begun.get().filter(|_| self.audit.is_clean.get()));
         }
         Ok(Audited::Slice { next, difference_count: findings.differing.len() as u64 })

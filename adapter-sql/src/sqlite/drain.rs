@@ -7,25 +7,28 @@
 //! A crash between 2 and 3 leaves a queue that the receipt recognises: [`Application::settle`] then only moves the shown
 //! version, and the same lines drained again have no difference any more.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::Connection;
 use tracing::{info, warn};
 use treaty_engine::hash::EntryId;
+use treaty_engine::relation::RowName;
 use treaty_engine::replica::{ImportOutcome, Shown};
 
-use crate::capture::{Pauses, Said};
+use crate::capture::{Pauses, Said, ShownRow};
 use crate::link::{EngineLink, Work};
 
 use super::Application;
+use super::apply::fate;
 use super::connect::{begin_read, begin_write};
 use super::error::{SqliteError, doing};
-use super::finish::{Finish, verdicts};
+use super::finish::{Finish, Refusals, verdicts};
 use super::intake::{Intake, Source};
 use super::queue::read_queue;
-use super::receipt::{Found, Receipt};
+use super::receipt::{Found, Receipt, Split};
 use super::state::State;
-use super::writer::{Quiet, Writer};
+use super::writer::{Fate, Quiet, Writer};
 
 /// What a drain did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,6 +62,26 @@ impl Drained {
 struct Step {
     drained: Drained,
     has_more: bool,
+    is_postponing: bool,
+}
+
+/// Steps in a row that may put something off: each takes something else out of the queue, so that a few are enough.
+const POSTPONED_MAX: u32 = 100;
+
+/// Counts the steps in a row that put something off.
+#[derive(Default)]
+struct Patience(u32);
+
+impl Patience {
+    /// Adds what a step did; returns whether another one is due.
+    fn after(&mut self, step: &Step) -> Result<bool, SqliteError> {
+        self.0 = if step.is_postponing { self.0 + 1 } else { 0 };
+        if self.0 > POSTPONED_MAX {
+            let what = "refused changes in treaty_queue hold unique values of each other's rows".to_owned();
+            return Err(SqliteError::Damaged { what });
+        }
+        Ok(step.has_more || step.is_postponing)
+    }
 }
 
 impl Application {
@@ -70,7 +93,7 @@ impl Application {
     /// [`SqliteError`]; what was signed is not signed again by the next call.
     pub fn drain(&mut self, link: &mut dyn EngineLink) -> Result<Drained, SqliteError> {
         self.settle(link)?;
-        let mut drained = Drained::default();
+        let (mut drained, mut patience) = (Drained::default(), Patience::default());
         loop {
             let snapshot = begin_read(&self.connection)?;
             let intake = self.source(&snapshot)?.take(link)?;
@@ -82,8 +105,9 @@ impl Application {
             let step = self.finish(&write, &intake, outcome.as_ref(), link)?;
             write.commit().map_err(doing("committing a drain"))?;
             self.is_settled.set(true);
+            let is_done = !patience.after(&step)?;
             drained.add(step.drained);
-            if !step.has_more {
+            if is_done {
                 break;
             }
         }
@@ -94,11 +118,13 @@ impl Application {
 
     /// The same in a write transaction that is open already: nobody can write meanwhile, so the queue ends empty.
     pub(super) fn drain_locked(&self, link: &mut dyn EngineLink) -> Result<Drained, SqliteError> {
-        let mut drained = Drained::default();
+        let (mut drained, mut patience) = (Drained::default(), Patience::default());
         while let Some(mut intake) = self.source(&self.connection)?.take(link)? {
             self.is_settled.set(false);
             let outcome = self.sign(&mut intake, link)?;
-            drained.add(self.finish(&self.connection, &intake, outcome.as_ref(), link)?.drained);
+            let step = self.finish(&self.connection, &intake, outcome.as_ref(), link)?;
+            patience.after(&step)?;
+            drained.add(step.drained);
         }
         Ok(drained)
     }
@@ -142,7 +168,7 @@ impl Application {
         let verdicts = verdicts(&intake.drafts, outcome);
         let shown = outcome.map_or(&intake.on, |outcome| &outcome.shown);
         let finish = Finish { connection, tables: &self.tables, intake, verdicts: &verdicts, shown };
-        let refused_count = finish.run(link)?;
+        let Refusals { refused_count, postponed_count } = finish.run(link)?;
         let taken = intake.drafts.iter().zip(&verdicts).filter(|(draft, verdict)| {
             **verdict == super::finish::Verdict::Taken && !draft.transaction.operations.is_empty()
         });
@@ -162,7 +188,7 @@ impl Application {
             cut_count: intake.cut_count,
             entries: outcome.map_or(Vec::new(), |outcome| outcome.entries.clone()),
         };
-        Ok(Step { drained, has_more: intake.has_more })
+        Ok(Step { drained, has_more: intake.has_more, is_postponing: postponed_count > 0 })
     }
 
     /// Brings queue and log together after a crash, a failure or a restored backup, once.
@@ -181,7 +207,7 @@ impl Application {
                 match receipt.find(&shown, &queue.lines) {
                     Found::Taken => {
                         info!("the last drain was interrupted: its changes are in the log, the queue follows");
-                        State::set_shown(&write, &shown_after)?;
+                        self.catch_up(&write, (&shown, &shown_after), &receipt.split(&queue.lines), link)?;
                     }
                     Found::Other => forget_covered(&write, &receipt, &queue.lines)?,
                 }
@@ -192,17 +218,32 @@ impl Application {
         Ok(())
     }
 
-    /// Tries to show rows that are withheld for another reason than a claim: it may be gone.
-    pub(super) fn retry_obstructed(&self, link: &mut dyn EngineLink) -> Result<(), SqliteError> {
-        let write = begin_write(&self.connection)?;
-        if !super::queue::is_empty(&write)? {
-            return Ok(());
-        }
-        let shown = State::shown(&write)?;
-        let quiet = Quiet::begin(&write)?;
-        Writer::new(&write, &self.tables, link, &shown)?.retry_obstructed()?;
-        quiet.end(&write)?;
-        write.commit().map_err(doing("committing rows that were withheld"))
+    /// Makes the tables show the version after an interrupted drain: what changed for the sake of its deletes is written,
+    /// its lines stay and have no difference any more, but for those that were refused.
+    fn catch_up(
+        &self,
+        connection: &Connection,
+        (from, to): (&Shown, &Shown),
+        lines: &Split,
+        link: &mut dyn EngineLink,
+    ) -> Result<(), SqliteError> {
+        let Split { taken, later } = lines;
+        let before: BTreeMap<ShownRow, Option<RowName>> = taken
+            .iter()
+            .copied()
+            .zip(link.rows_at(from, taken)?.into_iter().map(|row| row.map(|row| row.name)))
+            .collect();
+        let mut fates: Vec<Fate> = link.ripples(from, to, taken)?.into_iter().map(fate).collect();
+        fates.retain(|fate| match before.get(&fate.key) {
+            _ if later.contains(&fate.key) => false,
+            None => true,
+            // The application wrote it itself; another row may have its id since.
+            Some(name) => fate.row.as_ref().is_some_and(|row| name.is_some_and(|name| name != row.name)),
+        });
+        let quiet = Quiet::begin(connection)?;
+        Writer::new(connection, &self.tables, link, to)?.write(fates)?;
+        State::set_shown(connection, to)?;
+        quiet.end(connection)
     }
 
     /// Returns what the tables show.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use treaty_engine::fault::Fault;
 use treaty_engine::identity::Identity;
+use treaty_engine::relation::RowId;
 
 use crate::link::LinkError;
 
@@ -107,6 +108,18 @@ pub enum SqliteError {
         /// What is different.
         what: String,
     },
+    /// A row cannot be written as the log has it.
+    #[error(
+        "row {row} of table {table} cannot be written as the log has it ({what}), so nothing was: the table holds what no trigger noted, or has a constraint or trigger that the schema does not know; take that away (`treaty verify` lists rows that differ) and start again"
+    )]
+    Obstructed {
+        /// The table.
+        table: String,
+        /// The row.
+        row: RowId,
+        /// What stands against it.
+        what: String,
+    },
     /// Existing rows cannot become part of the space.
     #[error("the existing tables cannot be adopted: {}", reasons.join("; "))]
     Adoption {
@@ -138,6 +151,7 @@ impl SqliteError {
             | SqliteError::OtherSchema { .. }
             | SqliteError::UnknownVersion
             | SqliteError::SchemaChanged { .. }
+            | SqliteError::Obstructed { .. }
             | SqliteError::Adoption { .. } => Fault::Local,
         }
     }

@@ -14,7 +14,7 @@ use crate::link::EngineLink;
 
 use super::apply::fate;
 use super::error::{SqliteError, doing};
-use super::intake::{Draft, Intake, LocalRefusal, Upkeep};
+use super::intake::{Draft, DraftRow, Intake, LocalRefusal, Upkeep};
 use super::queue::Nameless;
 use super::rollbacks;
 use super::table::{COMMITTED, Marks, REVERTED, TableSql};
@@ -61,9 +61,18 @@ pub(super) fn verdicts(drafts: &[Draft], outcome: Option<&ImportOutcome>) -> Vec
         .collect()
 }
 
+/// What was done about the transactions that cannot be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Refusals {
+    /// Put back and reported.
+    pub(super) refused_count: u64,
+    /// Back in the queue, behind changes that came after the snapshot and that cannot stand beside what they cover.
+    pub(super) postponed_count: u64,
+}
+
 impl Finish<'_> {
-    /// Does it; returns how many transactions were refused.
-    pub(super) fn run(&self, link: &mut dyn EngineLink) -> Result<u64, SqliteError> {
+    /// Does it.
+    pub(super) fn run(&self, link: &mut dyn EngineLink) -> Result<Refusals, SqliteError> {
         let touched_again = self.touched_again()?;
         let quiet = Quiet::begin(self.connection)?;
         self.mark_taken(&touched_again)?;
@@ -77,17 +86,19 @@ impl Finish<'_> {
                 Verdict::Refused(refusal) => Some((draft, refusal)),
             })
             .collect();
-        for (draft, refusal) in &refused {
-            self.report(draft, refusal)?;
+        let mut refusals = Refusals { refused_count: 0, postponed_count: 0 };
+        if self.put_back(&refused, &touched_again, link)? {
+            for (draft, refusal) in &refused {
+                self.report(draft, refusal)?;
+            }
+            refusals.refused_count = refused.len() as u64;
+        } else {
+            self.postpone(&refused, &touched_again)?;
+            refusals.postponed_count = refused.len() as u64;
         }
-        let rows =
-            refused.iter().flat_map(|(draft, _)| draft.rows.iter()).filter(|row| !touched_again.contains(&row.key));
-        let rows: Vec<(ShownRow, &Stored)> = rows.map(|row| (row.key, &row.stored_id)).collect();
-        self.put_back(&rows, link)?;
         self.follow_deletes(&touched_again, link)?;
-        let mut refused_count = refused.len() as u64;
         for line in &self.intake.nameless {
-            refused_count += self.drop_nameless(line)?;
+            refusals.refused_count += self.drop_nameless(line)?;
         }
         let keys = self.intake.drafts.iter().flat_map(|draft| draft.rows.iter().map(|row| row.key));
         Writer::new(self.connection, self.tables, link, self.shown)?.touched(keys)?;
@@ -95,7 +106,7 @@ impl Finish<'_> {
         super::queue::remove_range(self.connection, bounds.seq_first, bounds.seq_last)?;
         super::state::State::set_shown(self.connection, self.shown)?;
         quiet.end(self.connection)?;
-        Ok(refused_count)
+        Ok(refusals)
     }
 
     /// Rows that have a line which the snapshot did not show.
@@ -218,23 +229,77 @@ impl Finish<'_> {
         Ok(())
     }
 
-    /// Makes rows show again what the log says.
-    fn put_back(&self, rows: &[(ShownRow, &Stored)], link: &mut dyn EngineLink) -> Result<(), SqliteError> {
+    /// Makes the rows of refused drafts show again what the log says.
+    ///
+    /// Says no, and changes nothing, where a change that is still in the queue has taken the unique value of such a row.
+    fn put_back(
+        &self,
+        refused: &[(&Draft, &LocalRefusal)],
+        touched_again: &BTreeSet<ShownRow>,
+        link: &mut dyn EngineLink,
+    ) -> Result<bool, SqliteError> {
+        let rows = refused.iter().flat_map(|(draft, _)| draft.rows.iter());
+        let rows: Vec<&DraftRow> = rows.filter(|row| !touched_again.contains(&row.key)).collect();
         if rows.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
-        let keys: Vec<ShownRow> = rows.iter().map(|(key, _)| *key).collect();
+        let keys: Vec<ShownRow> = rows.iter().map(|row| row.key).collect();
         let images = link.rows_at(self.shown, &keys)?;
-        for (key, stored_id) in rows {
+        let fates = keys.into_iter().zip(images).map(|(key, row)| Fate { key, row, status: REVERTED }).collect();
+        let failed = doing("putting refused rows back");
+        self.connection.execute_batch("SAVEPOINT treaty_put_back").map_err(&failed)?;
+        match self.put_back_rows(&rows, fates, link) {
+            Err(SqliteError::Obstructed { .. }) if self.has_later_lines()? => {
+                let back = "ROLLBACK TO treaty_put_back; RELEASE treaty_put_back";
+                self.connection.execute_batch(back).map_err(failed)?;
+                Ok(false)
+            }
+            Err(other) => Err(other),
+            Ok(()) => {
+                self.connection.execute_batch("RELEASE treaty_put_back").map_err(failed)?;
+                Ok(true)
+            }
+        }
+    }
+
+    fn put_back_rows(
+        &self,
+        rows: &[&DraftRow],
+        fates: Vec<Fate>,
+        link: &mut dyn EngineLink,
+    ) -> Result<(), SqliteError> {
+        for DraftRow { key, stored_id, .. } in rows {
             // Under another spelling of its id the row would stay beside the one that is written now.
-            if **stored_id != Stored::Text(key.id.to_string()) {
+            if *stored_id != Stored::Text(key.id.to_string()) {
                 let table = &self.tables[key.table];
                 TableSql::run_on_id(self.connection, &table.delete, stored_id)
                     .map_err(doing("deleting a refused row"))?;
             }
         }
-        let fates = keys.into_iter().zip(images).map(|(key, row)| Fate { key, row, status: REVERTED }).collect();
         Writer::new(self.connection, self.tables, link, self.shown)?.write(fates)
+    }
+
+    fn has_later_lines(&self) -> Result<bool, SqliteError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM treaty_queue WHERE seq > ?1 AND table_name IS NOT NULL)";
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.query_row([self.intake.bounds.seq_last], |row| row.get(0)))
+            .map_err(doing("reading treaty_queue"))
+    }
+
+    /// Puts the rows of drafts at the end of the queue: they are judged again together with what is in their way.
+    fn postpone(
+        &self,
+        refused: &[(&Draft, &LocalRefusal)],
+        touched_again: &BTreeSet<ShownRow>,
+    ) -> Result<(), SqliteError> {
+        for row in refused.iter().flat_map(|(draft, _)| draft.rows.iter()) {
+            if !touched_again.contains(&row.key) {
+                let table = &self.tables[row.key.table];
+                super::queue::append(self.connection, table, std::slice::from_ref(&row.stored_id))?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes what rows show otherwise now that others are gone: a twin its own id, a reference NULL.

@@ -9,11 +9,12 @@ use rusqlite::Connection;
 use tracing::{error, warn};
 use treaty_ddl::sql::quote::ident;
 use treaty_ddl::sql::sqlite::triggers;
-use treaty_schema::{LogicalType, Schema, Table};
+use treaty_schema::{Column, LogicalType, Schema, Table};
 
 use super::Application;
 use super::connect::{begin_write, pragma};
 use super::error::{SqliteError, doing};
+use super::strict::check_keys;
 use super::table::{AUTHOR, STATUS};
 
 /// What a check of the triggers found.
@@ -59,7 +60,7 @@ impl Application {
     /// Prepares what will be written: functions and collations that only the application has are found out here.
     pub(super) fn check_writable(&self) -> Result<(), SqliteError> {
         for table in &self.tables {
-            for sql in [&table.upsert, &table.rewrite, &table.delete] {
+            for sql in [&table.insert, &table.update, &table.rewrite, &table.delete] {
                 self.connection.prepare(sql).map_err(|cause| SqliteError::SchemaChanged {
                     table: table.name().to_owned(),
                     what: format!("treaty cannot write it: {cause}"),
@@ -162,6 +163,12 @@ pub(super) fn check_columns(connection: &Connection, table: &Table) -> Result<bo
             return Err(changed(format!("column {} is declared {}", column.name, present.declared)));
         }
     }
+    let stricter = |column: &&Column| !column.not_null && found[column.name.as_str()].is_not_null;
+    let others = table.columns.iter().enumerate().filter(|(index, _)| *index != table.id_column);
+    if let Some(column) = others.map(|(_, column)| column).find(stricter) {
+        return Err(changed(format!("column {} is NOT NULL, in the schema it is not", column.name)));
+    }
+    check_keys(connection, table)?;
     let id = &table.columns[table.id_column].name;
     if !found.get(id.as_str()).is_some_and(|present| present.is_key) {
         return Err(changed(format!("{id} is not its primary key")));
@@ -194,6 +201,7 @@ struct Present {
     declared: String,
     is_key: bool,
     is_generated: bool,
+    is_not_null: bool,
     /// Whether an INSERT may leave it out.
     is_optional: bool,
 }
@@ -268,6 +276,7 @@ fn columns(connection: &Connection, table: &Table) -> Result<BTreeMap<String, Pr
             declared: row.get("type").map_err(&failed)?,
             is_key: key > 0,
             is_generated: hidden != 0,
+            is_not_null: not_null,
             is_optional: !not_null || default.is_some(),
         };
         // Names of the schema are folded to lower case, those of SQLite compare without case.

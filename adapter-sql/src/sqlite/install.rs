@@ -110,11 +110,14 @@ impl Application {
         let batch = link.next_batch(&Shown::NOTHING, 1)?;
         let fates = batch.changes.into_iter().map(fate).collect();
         let quiet = Quiet::begin(connection)?;
-        let mut writer = Writer::new(connection, &self.tables, link, &batch.to)?;
-        writer.write(fates)?;
-        if writer.withheld_count > 0 {
-            return Err(self.adoption_error(connection)?);
-        }
+        Writer::new(connection, &self.tables, link, &batch.to)?.write(fates).map_err(|cause| match cause {
+            SqliteError::Obstructed { table, row, what } => {
+                let reason =
+                    format!("row {row} of table {table}, which the space starts with, does not fit in: {what}");
+                SqliteError::Adoption { reasons: vec![reason] }
+            }
+            other => other,
+        })?;
         State::set_shown(connection, &batch.to)?;
         quiet.end(connection)
     }

@@ -2,7 +2,8 @@
 //!
 //! * [`Application`] - the database, opened; every operation on it. One thread owns it, calls block.
 //! * [`drain`] - queue to log, exactly once; [`apply`] - log to tables; [`audit`], [`compare`] - do they agree.
-//! * [`install`], [`uninstall`] - triggers, bookkeeping, adoption of existing tables; [`guard`] - are they still there.
+//! * [`install`], [`uninstall`] - triggers, bookkeeping, adoption of existing tables; [`guard`] - are they still there;
+//!   [`strict`] - do the tables take what the schema allows.
 //! * [`watch`] - noticing other processes' writes.
 //!
 //! Traps of SQLite and the remedy for each: docs/sqlite.md.
@@ -22,6 +23,7 @@ mod receipt;
 mod rollbacks;
 mod start;
 mod state;
+mod strict;
 mod table;
 mod uninstall;
 mod values;

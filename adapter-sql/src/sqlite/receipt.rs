@@ -4,10 +4,12 @@
 //! that its lines are in the log. A database restored from a backup has lines that are in the log too, but not those of
 //! the last receipt: they are told from new lines by their number *and* their time.
 
+use std::collections::BTreeSet;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use treaty_engine::replica::Shown;
 
-use crate::capture::Line;
+use crate::capture::{Line, Said, ShownRow};
 use crate::link::{EngineLink, LinkError};
 
 use super::error::SqliteError;
@@ -37,6 +39,15 @@ pub(super) enum Found {
     Taken,
     /// They are not.
     Other,
+}
+
+/// The rows of a queue, by what a receipt says of its lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Split {
+    /// Rows of lines that the receipt names.
+    pub(super) taken: Vec<ShownRow>,
+    /// Rows of lines behind them.
+    pub(super) later: BTreeSet<ShownRow>,
 }
 
 impl Receipt {
@@ -71,6 +82,20 @@ impl Receipt {
         if is_taken { Found::Taken } else { Found::Other }
     }
 
+    /// Tells the rows that were taken from those that were touched since.
+    pub(super) fn split(&self, lines: &[Line]) -> Split {
+        let (mut taken, mut later) = (BTreeSet::new(), BTreeSet::new());
+        for line in lines {
+            let Said::Touched(row) = line.said else { continue };
+            if line.seq <= self.seq_last {
+                taken.insert(row)
+            } else {
+                later.insert(row)
+            };
+        }
+        Split { taken: taken.into_iter().collect(), later }
+    }
+
     /// Says whether a line was taken before: numbers come again in a restored database, but not at an earlier time.
     pub(super) fn covers(&self, line: &Line) -> bool {
         line.seq <= self.seq_through && line.at_ms <= self.at_last_ms
@@ -80,7 +105,6 @@ impl Receipt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::Said;
 
     fn lines(spec: &[(i64, i64)]) -> Vec<Line> {
         spec.iter().map(|&(seq, at_ms)| Line { seq, at_ms, said: Said::Mark }).collect()

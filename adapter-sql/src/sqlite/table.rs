@@ -37,8 +37,10 @@ pub(super) struct TableSql {
     pub(super) select_page: String,
     /// Status, author and cells of one row. Parameter: id.
     pub(super) select_marked: String,
-    /// Inserts or overwrites a row. Parameters: its cells, status, author.
-    pub(super) upsert: String,
+    /// Overwrites a row. Parameters: its cells, status, author.
+    pub(super) update: String,
+    /// Inserts a row. Parameters: its cells, status, author.
+    pub(super) insert: String,
     /// Overwrites a row that may be spelt otherwise. Parameters: its cells, status, author, id as stored.
     pub(super) rewrite: String,
     /// The cells of one row. Parameter: id as stored.
@@ -85,12 +87,12 @@ impl TableSql {
                 "SELECT {STATUS}, {AUTHOR}, {columns} FROM {quoted} WHERE {id} > ?1 ORDER BY {id} LIMIT ?2"
             ),
             select_marked: format!("SELECT {STATUS}, {AUTHOR}, {columns} FROM {quoted} WHERE {id} = ?1"),
-            upsert: format!(
-                "INSERT INTO {quoted} ({}) VALUES ({}) ON CONFLICT ({id}) DO UPDATE SET {}",
-                all.join(", "),
-                parameters.join(", "),
-                assignments(&|_, name| format!("excluded.{name}"), Some(table.id_column)),
+            update: format!(
+                "UPDATE {quoted} SET {} WHERE {id} = ?{}",
+                assignments(&|index, _| format!("?{}", index + 1), Some(table.id_column)),
+                table.id_column + 1,
             ),
+            insert: format!("INSERT INTO {quoted} ({}) VALUES ({})", all.join(", "), parameters.join(", ")),
             rewrite: format!(
                 "UPDATE {quoted} SET {} WHERE {id} = ?{}",
                 assignments(&|index, _| format!("?{}", index + 1), None),
@@ -144,12 +146,20 @@ impl TableSql {
         Ok(json_object(&fields))
     }
 
-    /// Runs [`TableSql::upsert`].
-    pub(super) fn put(&self, connection: &Connection, cells: &Image, marks: Marks<'_>) -> rusqlite::Result<()> {
-        let mut statement = connection.prepare_cached(&self.upsert)?;
-        bind_row(&mut statement, cells, marks)?;
-        statement.raw_execute()?;
-        Ok(())
+    /// Overwrites a row, or inserts it; returns how many rows that were, 1 unless a trigger of the table ignores the row.
+    ///
+    /// Two statements, for an upsert overrides the conflict clauses in triggers of the application, and runs those of INSERT
+    /// for a row that is there.
+    pub(super) fn put(&self, connection: &Connection, cells: &Image, marks: Marks<'_>) -> rusqlite::Result<usize> {
+        for sql in [&self.update, &self.insert] {
+            let mut statement = connection.prepare_cached(sql)?;
+            bind_row(&mut statement, cells, marks)?;
+            let row_count = statement.raw_execute()?;
+            if row_count > 0 {
+                return Ok(row_count);
+            }
+        }
+        Ok(0)
     }
 
     /// Runs [`TableSql::rewrite`].

@@ -1,9 +1,12 @@
 //! Writing rows that the engine decided into the tables, whatever unique values they pass among each other.
 //!
-//! All in the caller's write transaction, under the flag row that keeps our triggers still ([`Quiet`]). A row that cannot
-//! be written for a constraint of the database is *withheld*: recorded in `treaty_withheld`, reported, and tried again
-//! when the row in its way is touched. The engine decides which of two concurrent claims of a key stands, the same on every
-//! replica; anything else that is in the way (a unique index of the application's own, say) is found here.
+//! All in the caller's write transaction, under the flag row that keeps our triggers still ([`Quiet`]). Rows are written one
+//! by one, and what the tables hold in between need not be consistent: deletes come first, and a row whose unique value is
+//! still held by one that comes later has that one's key *parked* on random bytes. A row that cannot be written even so
+//! meets something that the log does not know ([`SqliteError::Obstructed`]): nothing is written then.
+//!
+//! Of two concurrent claims of a key the engine decides which one stands; the other row is *withheld*: recorded in
+//! `treaty_withheld`, reported, and shown when the row that has the key is touched.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,8 +76,8 @@ pub(super) struct Writer<'w> {
 /// What is in the way of a withheld row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Obstacle {
-    /// The row that has its key; none if something else is in the way.
-    holder: Option<RowId>,
+    /// The row that has its key.
+    holder: RowId,
     /// Cursor of the report.
     report: i64,
 }
@@ -112,13 +115,6 @@ impl<'w> Writer<'w> {
         self.settle(keys.collect())
     }
 
-    /// Tries rows again that something else than another row's claim was in the way of.
-    pub(super) fn retry_obstructed(&mut self) -> Result<(), SqliteError> {
-        let obstructed = self.withheld.iter().filter(|(_, obstacle)| obstacle.holder.is_none());
-        let keys: Vec<ShownRow> = obstructed.map(|(key, _)| *key).collect();
-        self.write_again(&keys)
-    }
-
     /// Looks at what is withheld for the sake of rows that changed, and of those that change for it, and so on.
     ///
     /// Which of two claims stands depends on what is shown alone, so no row is shown twice, and this ends.
@@ -135,25 +131,20 @@ impl<'w> Writer<'w> {
         for fate in gone {
             self.remove(fate.key)?;
             match fate.row {
-                Some(row) => self.withhold(fate.key, &row, None)?,
+                Some(row) => self.withhold(fate.key, &row)?,
                 None => self.forget_withheld(fate.key)?,
             }
         }
-        let mut later: BTreeMap<ShownRow, usize> = BTreeMap::new();
+        let mut places: BTreeMap<ShownRow, usize> = BTreeMap::new();
         for (index, fate) in shown.iter().enumerate() {
             let Some(row) = &fate.row else { continue };
-            match self.put(fate, row)? {
-                Attempt::Written => {}
-                Attempt::InTheWay(words) => {
-                    if later.is_empty() {
-                        later = shown.iter().enumerate().map(|(index, fate)| (fate.key, index)).collect();
-                    }
-                    self.clear_the_way(fate, row, &|key| later.get(&key).is_some_and(|&at| at > index))?;
-                    if let Attempt::InTheWay(_) = self.put(fate, row)? {
-                        self.remove(fate.key)?;
-                        self.withhold(fate.key, row, Some(&words))?;
-                        continue;
-                    }
+            if let Attempt::InTheWay(_) = self.put(fate, row)? {
+                if places.is_empty() {
+                    places = shown.iter().enumerate().map(|(index, fate)| (fate.key, index)).collect();
+                }
+                self.clear_the_way(fate, row, &|key| places.get(&key).is_some_and(|&place| place > index))?;
+                if let Attempt::InTheWay(what) = self.put(fate, row)? {
+                    return Err(self.obstructed(fate.key, what));
                 }
             }
             self.forget_withheld(fate.key)?;
@@ -176,16 +167,25 @@ impl<'w> Writer<'w> {
             self.report_renamed(fate.key, row)?;
         }
         match self.tables[fate.key.table].put(self.connection, &row.cells, marks) {
-            Ok(()) => Ok(Attempt::Written),
+            Ok(0) => Ok(Attempt::InTheWay("a trigger of the table ignores it".to_owned())),
+            Ok(_) => Ok(Attempt::Written),
             Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                // A conflict clause or a trigger that says ROLLBACK has ended our transaction.
+                if self.connection.is_autocommit() {
+                    return Err(self.obstructed(fate.key, cause.to_string()));
+                }
                 Ok(Attempt::InTheWay(cause.to_string()))
             }
             Err(cause) => Err(doing("writing a row")(cause)),
         }
     }
 
+    fn obstructed(&self, key: ShownRow, what: String) -> SqliteError {
+        SqliteError::Obstructed { table: self.tables[key.table].name().to_owned(), row: key.id, what }
+    }
+
     /// Moves rows that hold a key of `row` out of its way: those that will be written later in this transaction, and
-    /// those that the engine does not show any more.
+    /// those that the engine withholds.
     fn clear_the_way(
         &mut self,
         fate: &Fate,
@@ -204,13 +204,9 @@ impl<'w> Writer<'w> {
                 continue;
             }
             let image = self.link.rows_at(self.to, &[holder])?.pop().flatten();
-            match image {
-                Some(image) if image.withheld.is_some() => {
-                    self.remove(holder)?;
-                    self.withhold(holder, &image, None)?;
-                }
-                // The table shows what the engine has not: a change that no trigger noted. The audit will find it.
-                Some(_) | None => {}
+            if let Some(image) = image.filter(|image| image.withheld.is_some()) {
+                self.remove(holder)?;
+                self.withhold(holder, &image)?;
             }
         }
         Ok(())
@@ -251,23 +247,16 @@ impl<'w> Writer<'w> {
     }
 
     /// Records that a row is in the log but not in its table.
-    fn withhold(&mut self, key: ShownRow, row: &RowImage, words: Option<&str>) -> Result<(), SqliteError> {
+    fn withhold(&mut self, key: ShownRow, row: &RowImage) -> Result<(), SqliteError> {
+        let Some(withheld) = row.withheld else { return Ok(()) };
         let table = &self.tables[key.table].table;
-        let holder = row.withheld.map(|withheld| withheld.holder);
-        let known = self.withheld.get(&key).copied();
-        let report = match known {
+        let holder = withheld.holder;
+        let report = match self.withheld.get(&key) {
             Some(obstacle) => obstacle.report,
             None => {
-                let (reason, message) = match (row.withheld, words) {
-                    (Some(withheld), _) => {
-                        let unique = &table.uniques[withheld.unique].name;
-                        ("withheld", format!("row {} claimed the key of {unique} first", withheld.holder))
-                    }
-                    (None, words) => {
-                        ("constraint", format!("the table refuses the row: {}", words.unwrap_or("a constraint")))
-                    }
-                };
-                let report = Report { reason: reason.to_owned(), message, ..report_of(table, key, row) };
+                let unique = &table.uniques[withheld.unique].name;
+                let message = format!("row {holder} claimed the key of {unique} first");
+                let report = Report { reason: "withheld".to_owned(), message, ..report_of(table, key, row) };
                 self.withheld_count += 1;
                 rollbacks::add(self.connection, &report)?
             }
@@ -276,11 +265,10 @@ impl<'w> Writer<'w> {
         self.withheld.insert(key, obstacle);
         let sql = "INSERT INTO treaty_withheld (table_name, row_id, winner, report) VALUES (?1, ?2, ?3, ?4) \
                    ON CONFLICT (table_name, row_id) DO UPDATE SET winner = excluded.winner";
-        let winner = holder.map_or(String::new(), |id| id.to_string());
         self.connection
             .prepare_cached(sql)
             .and_then(|mut statement| {
-                statement.execute(params![table.name.as_str(), key.id.to_string(), winner, report])
+                statement.execute(params![table.name.as_str(), key.id.to_string(), holder.to_string(), report])
             })
             .map_err(doing("writing treaty_withheld"))?;
         Ok(())
@@ -314,8 +302,7 @@ impl<'w> Writer<'w> {
             .withheld
             .iter()
             .filter(|(key, obstacle)| {
-                obstacle.holder.is_some_and(|id| touched.contains(&ShownRow { table: key.table, id }))
-                    && !touched.contains(key)
+                touched.contains(&ShownRow { table: key.table, id: obstacle.holder }) && !touched.contains(key)
             })
             .map(|(key, _)| *key)
             .collect();
@@ -353,7 +340,7 @@ fn read_withheld(connection: &Connection, tables: &[TableSql]) -> Result<BTreeMa
         let table = tables.iter().position(|table| table.name() == name);
         let id = super::table::read_id(row.get_ref(1).map_err(&failed)?);
         let (Some(table), Some(id)) = (table, id) else { continue };
-        let holder = super::table::read_id(row.get_ref(2).map_err(&failed)?);
+        let Some(holder) = super::table::read_id(row.get_ref(2).map_err(&failed)?) else { continue };
         let report = row.get(3).map_err(&failed)?;
         withheld.insert(ShownRow { table, id }, Obstacle { holder, report });
     }

@@ -7,6 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use treaty::sqlite::Place;
 use treaty_testkit::FailNth;
 
+use crate::meddle::Meddling;
 use crate::node::{OPEN, TestNode, id, sync};
 
 /// Writes transactions of two rows each, and touches rows that it wrote before.
@@ -105,4 +106,27 @@ fn whichever_write_of_the_log_fails_nothing_is_lost_and_nothing_doubled() {
         expect!["kept"].assert_eq(&node.ask("SELECT title FROM notes"));
         expect!["dangling"].assert_eq(&node.ask("SELECT lost ->> 'title' FROM treaty_rollbacks"));
     }
+}
+
+#[test]
+fn a_change_that_takes_the_key_of_a_row_to_be_put_back_is_judged_with_it() {
+    let mut node = TestNode::found(OPEN);
+    node.run(&format!(
+        "INSERT INTO people (id, name) VALUES ('{0}', 'ann'); INSERT INTO notes (id, owner, title) VALUES ('{1}', '{0}', 't')",
+        id(1),
+        id(2)
+    ));
+    node.drain();
+    // A delete that leaves a reference behind is refused; the name is given away before that is known here.
+    node.run(&format!("DELETE FROM people WHERE id = '{}'", id(1)));
+    let client = node.client();
+    let drained = node.with(|application, link| {
+        let takes =
+            || client.execute_batch(&format!("INSERT INTO people (id, name) VALUES ('{}', 'ann')", id(3))).unwrap();
+        application.drain(&mut Meddling::new(link, takes))
+    });
+    assert_eq!(drained.unwrap().refused_count, 1);
+    node.check_settled();
+    assert_eq!(node.ask("SELECT id FROM people"), id(1));
+    expect!["delete\ninsert"].assert_eq(&node.ask("SELECT operation FROM treaty_rollbacks ORDER BY operation"));
 }

@@ -79,6 +79,36 @@ fn a_refusal_that_was_not_finished_is_reported_once_after_the_crash() {
     node.check_settled();
 }
 
+#[test]
+fn what_a_delete_changes_elsewhere_is_shown_after_the_crash_too() {
+    let mut a = TestNode::found(
+        "CREATE TABLE t (id UUID PRIMARY KEY, v INTEGER);
+         CREATE TABLE u (id UUID PRIMARY KEY, t UUID REFERENCES t (id) ON DELETE SET NULL);
+         CREATE POLICY a ON t FOR INSERT WITH CHECK (true);
+         CREATE POLICY b ON t FOR DELETE USING (true);
+         CREATE POLICY c ON u FOR INSERT WITH CHECK (true);",
+    );
+    let mut b = TestNode::join(&a, 2);
+    a.run(&format!(
+        "INSERT INTO t (id, v) VALUES ('{}', 1); INSERT INTO u VALUES ('{}', '{}', 'pending', NULL)",
+        id(1),
+        id(3),
+        id(1)
+    ));
+    b.run(&format!("INSERT INTO t (id, v) VALUES ('{}', 2)", id(1)));
+    sync(&mut a, &mut b);
+    expect!["2"].assert_eq(&a.ask("SELECT count(*) FROM t"));
+    a.run(&format!("DELETE FROM t WHERE id = '{}'", id(1)));
+    drain_and_die(&mut a);
+    a.start(Place::Same).unwrap();
+    a.drain();
+    assert_eq!(a.ask("SELECT id FROM t"), id(1));
+    a.check_settled();
+    assert_eq!(a.audit(), 0);
+    sync(&mut a, &mut b);
+    b.check_settled();
+}
+
 /// Copies the database as a backup does.
 fn back_up(node: &TestNode) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod apply;
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod capture;
 #[cfg(test)]
 mod concurrent;
@@ -12,7 +14,6 @@ mod crash;
 mod meddle;
 #[cfg(test)]
 mod node;
-#[cfg(test)]
 #[cfg(test)]
 mod random;
 #[cfg(test)]
