@@ -21,6 +21,10 @@ pub struct Settings {
     pub database: Option<String>,
     /// The UDP address that peers connect to, e.g. `0.0.0.0:4433`.
     pub listen: Option<String>,
+    /// The TCP address that HTTP is served on, e.g. `127.0.0.1:7070`, or `off`.
+    pub http: Option<String>,
+    /// Whether HTTP may be served to other machines.
+    pub http_public: Option<bool>,
     /// Addresses written into tickets instead of those of this machine's interfaces.
     #[serde(default)]
     pub advertise: Vec<String>,
@@ -47,6 +51,8 @@ pub struct Config {
     pub database: DatabaseUrl,
     /// The UDP address to listen on.
     pub listen: SocketAddr,
+    /// The TCP address to serve HTTP on; none if not at all.
+    pub http: Option<SocketAddr>,
     /// Addresses for tickets; empty means those of this machine.
     pub advertise: Vec<String>,
     /// Peers to connect to, as written.
@@ -98,6 +104,21 @@ pub enum ConfigError {
     /// The database URL is PostgreSQL's.
     #[error("PostgreSQL is not in this version yet: use sqlite:PATH")]
     PostgresNotYet,
+    /// The HTTP address does not parse.
+    #[error("'{text}' is no HTTP address: write IP:PORT, for example 127.0.0.1:7070, a port of loopback, or off")]
+    BadHttp {
+        /// What was configured.
+        text: String,
+    },
+    /// Other machines would reach the HTTP address, and nobody said that they may.
+    #[error(
+        "HTTP on {address} would let everybody who reaches this machine read what was rolled back, with the lost values: \
+         it asks for no password. Serve on 127.0.0.1 and put a proxy in front that does, or say --http-public"
+    )]
+    PublicHttp {
+        /// The address.
+        address: SocketAddr,
+    },
     /// The listen address is not an address.
     #[error("listen address '{text}' is not understood: write IP:PORT, for example 0.0.0.0:4433 or [::]:4433")]
     BadListen {
@@ -129,6 +150,8 @@ impl Settings {
         Settings {
             database: self.database.or(file.database),
             listen: self.listen.or(file.listen),
+            http: self.http.or(file.http),
+            http_public: self.http_public.or(file.http_public),
             advertise,
             peers,
             sqlite: SqliteSettings { tx_gap_ms: self.sqlite.tx_gap_ms.or(file.sqlite.tx_gap_ms) },
@@ -146,6 +169,7 @@ impl Settings {
         Ok(Config {
             database: DatabaseUrl::parse(&url)?.from_directory(path.parent().unwrap_or(Path::new("."))),
             listen: parse_listen(self.listen.as_deref().unwrap_or(LISTEN_DEFAULT))?,
+            http: parse_http(self.http.as_deref().unwrap_or(HTTP_DEFAULT), self.http_public.unwrap_or(false))?,
             advertise: self.advertise,
             peers: self.peers,
             tx_gap: Duration::from_millis(self.sqlite.tx_gap_ms.unwrap_or(TX_GAP_DEFAULT_MS)),
@@ -162,6 +186,30 @@ pub const LISTEN_DEFAULT: &str = "0.0.0.0:0";
 /// [`ConfigError::BadListen`].
 pub fn parse_listen(text: &str) -> Result<SocketAddr, ConfigError> {
     text.parse().map_err(|_| ConfigError::BadListen { text: text.to_owned() })
+}
+
+/// Where HTTP is served if nothing says otherwise: any free port of loopback, which the ready event names.
+pub const HTTP_DEFAULT: &str = "127.0.0.1:0";
+
+/// Parses an HTTP address: `IP:PORT`, `localhost:PORT`, a port of loopback, or `off`.
+///
+/// * `is_public` - whether other machines may read.
+///
+/// # Errors
+/// [`ConfigError::BadHttp`], [`ConfigError::PublicHttp`].
+pub fn parse_http(text: &str, is_public: bool) -> Result<Option<SocketAddr>, ConfigError> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let port = text.strip_prefix("localhost:").unwrap_or(text).parse::<u16>();
+    let address = match port {
+        Ok(port) => SocketAddr::from(([127, 0, 0, 1], port)),
+        Err(_) => text.parse().map_err(|_| ConfigError::BadHttp { text: text.to_owned() })?,
+    };
+    if !address.ip().is_loopback() && !is_public {
+        return Err(ConfigError::PublicHttp { address });
+    }
+    Ok(Some(address))
 }
 
 impl DatabaseUrl {
@@ -235,6 +283,26 @@ mod tests {
         assert_eq!(config.peers, ["x:1", "y:2"]);
         assert_eq!(config.database, DatabaseUrl::Sqlite("/d/a.db".into()));
         assert_eq!(config.tx_gap, Duration::from_millis(TX_GAP_DEFAULT_MS));
+    }
+
+    #[test]
+    fn http_is_served_on_loopback_unless_told_otherwise() {
+        let at = |text: &str| Some(text.parse().unwrap());
+        assert_eq!(
+            settings("database = 'sqlite:a.db'").unwrap().check(Path::new("/d/treaty.toml")).unwrap().http,
+            at(HTTP_DEFAULT)
+        );
+        assert_eq!(parse_http("off", false).unwrap(), None);
+        assert_eq!(parse_http("7070", false).unwrap(), at("127.0.0.1:7070"));
+        assert_eq!(parse_http("localhost:7070", false).unwrap(), at("127.0.0.1:7070"));
+        assert_eq!(parse_http("[::1]:7070", false).unwrap(), at("[::1]:7070"));
+        for address in ["0.0.0.0:7070", "192.0.2.1:7070", "[::]:7070"] {
+            assert!(matches!(parse_http(address, false), Err(ConfigError::PublicHttp { .. })), "{address}");
+            assert_eq!(parse_http(address, true).unwrap(), at(address));
+        }
+        for text in ["", "on", "example.org:80", "127.0.0.1", "99999"] {
+            assert!(matches!(parse_http(text, true), Err(ConfigError::BadHttp { .. })), "{text}");
+        }
     }
 
     #[test]

@@ -46,6 +46,9 @@ pub struct KnownPeer {
 pub struct Running {
     /// The UDP address it really listens on.
     pub listen: String,
+    /// The address at which it serves HTTP, if it does.
+    #[serde(default)]
+    pub http: Option<String>,
     /// Peers, connected or not.
     pub peers: Vec<RunningPeer>,
 }
@@ -431,7 +434,7 @@ mod tests {
     fn what_a_sidecar_said_is_forgotten_when_it_ends() {
         let (_directory, home) = home();
         let lock = home.lock().unwrap();
-        let running = Running { listen: "127.0.0.1:1".into(), peers: Vec::new() };
+        let running = Running { listen: "127.0.0.1:1".into(), http: None, peers: Vec::new() };
         home.write_running(&lock, &running).unwrap();
         assert_eq!(home.running().unwrap(), Some(running));
         home.clear_running(&lock).unwrap();

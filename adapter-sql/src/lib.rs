@@ -4,6 +4,7 @@
 //! * [`config`] - `treaty.toml`, environment and flags, read once into one checked value.
 //! * [`home`] - the data directory: the identity key, the lock, remembered peers, the running sidecar's status.
 //! * [`capture`] - from what the triggers noted to transactions.
+//! * [`http`] - reports, status and metrics for whoever asks by HTTP.
 //! * [`link`] - what the adapter asks of the engine.
 //! * `sidecar` - the threads of `treaty up`.
 //! * [`sqlite`] - an application's SQLite database.
@@ -14,6 +15,7 @@ pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod home;
+pub mod http;
 pub mod link;
 mod sidecar;
 pub mod sqlite;

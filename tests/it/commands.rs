@@ -43,6 +43,7 @@ fn json_has_the_names_that_scripts_rely_on() {
             "database",
             "entries",
             "frontier",
+            "http",
             "identity",
             "peers",
             "rollbacks",

@@ -4,6 +4,7 @@ mod applications;
 mod commands;
 mod crash;
 mod demo;
+mod http;
 mod offline;
 mod quick_start;
 mod tidy;

@@ -8,7 +8,9 @@
 
 mod application;
 mod figures;
+pub mod http;
 mod notes;
+pub mod openapi;
 mod sidecar;
 
 use std::path::{Path, PathBuf};
@@ -114,7 +116,13 @@ impl Node {
 
     /// Starts the sidecar, listening on a free port of loopback, and waits until it is ready.
     pub fn up(&self, peers: &[&str]) -> Sidecar {
-        Sidecar::start(self, peers)
+        let arguments: Vec<&str> = peers.iter().flat_map(|peer| ["--peer", peer]).collect();
+        Sidecar::start(self, &arguments)
+    }
+
+    /// Starts the sidecar with further arguments of `up`.
+    pub fn up_with(&self, arguments: &[&str]) -> Sidecar {
+        Sidecar::start(self, arguments)
     }
 }
 

@@ -16,14 +16,13 @@ pub struct Sidecar {
     complaints: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
     listen: String,
+    http: Option<String>,
 }
 
 impl Sidecar {
-    pub(crate) fn start(node: &Node, peers: &[&str]) -> Sidecar {
+    pub(crate) fn start(node: &Node, arguments: &[&str]) -> Sidecar {
         let mut command = node.command(&["up", "--json", "--listen", "127.0.0.1:0"]);
-        for peer in peers {
-            command.args(["--peer", peer]);
-        }
+        command.args(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the sidecar starts");
         let events: Arc<Mutex<Vec<Value>>> = Arc::default();
         let complaints: Arc<Mutex<String>> = Arc::default();
@@ -44,7 +43,7 @@ impl Sidecar {
                 }
             }),
         ];
-        let mut sidecar = Sidecar { child, events, complaints, readers, listen: String::new() };
+        let mut sidecar = Sidecar { child, events, complaints, readers, listen: String::new(), http: None };
         wait_until("the sidecar is ready", || {
             let ended = sidecar.child.try_wait().expect("the child is ours");
             assert!(ended.is_none(), "the sidecar ended with {ended:?}: {}", sidecar.complaints());
@@ -52,12 +51,18 @@ impl Sidecar {
         });
         let ready = sidecar.events().into_iter().find(|event| event["event"] == "ready").expect("just counted");
         field(&ready, "listen").clone_into(&mut sidecar.listen);
+        sidecar.http = ready["http"].as_str().map(str::to_owned);
         sidecar
     }
 
     /// The address it listens on.
     pub fn listen(&self) -> &str {
         &self.listen
+    }
+
+    /// The address at which it serves HTTP.
+    pub fn http(&self) -> &str {
+        self.http.as_deref().expect("it serves HTTP unless told not to")
     }
 
     /// All events so far.

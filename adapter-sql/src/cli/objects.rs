@@ -90,6 +90,8 @@ pub struct StatusObject {
     pub database: String,
     /// Whether `treaty up` runs on this data directory.
     pub running: bool,
+    /// The address at which it serves HTTP, if it does.
+    pub http: Option<String>,
     /// Entries in the log.
     pub entries: u64,
     /// The log's newest entries, sorted.
@@ -153,6 +155,22 @@ pub struct RollbackObject {
     pub noticed: String,
     /// When it was reinstated, if it was: a reinstatement is told under a cursor of its own.
     pub reinstated: Option<String>,
+}
+
+/// `GET /v1/rollbacks`.
+#[derive(Debug, Serialize)]
+pub struct RollbacksObject {
+    /// Reports, in order.
+    pub rollbacks: Vec<RollbackObject>,
+    /// The cursor to ask with next: that of the last report, or the one asked with.
+    pub next: u64,
+}
+
+/// `GET /healthz`.
+#[derive(Debug, Serialize)]
+pub struct HealthObject {
+    /// Whether the database and the engine can be read.
+    pub ok: bool,
 }
 
 /// One line of `treaty log`: an operation.

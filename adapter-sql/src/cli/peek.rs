@@ -4,9 +4,12 @@
 //! [`crate::sqlite`] alone.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use treaty_engine::causality::Version;
+use treaty_engine::hash::EntryId;
 
 use super::objects::RollbackObject;
 use super::rows::raw_json;
@@ -38,12 +41,40 @@ pub(crate) enum PeekError {
         #[source]
         cause: rusqlite::Error,
     },
+    /// A cursor that no report had yet.
+    #[error(
+        "cursor {after} is ahead of the last report, {last}: it belongs to another database, or this one was restored \
+         from a backup; read again from a cursor up to {last} and expect reports that you know"
+    )]
+    Ahead {
+        /// The cursor.
+        after: u64,
+        /// The last one given.
+        last: u64,
+    },
+    /// A bookkeeping table holds what Treaty never wrote.
+    #[error("treaty_state.shown in {} is no version", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
     /// Treaty's tables are not there.
     #[error("{} does not have Treaty's tables; was `treaty uninstall` run, or is it another file?", path.display())]
     NotInstalled {
         /// The file.
         path: PathBuf,
     },
+}
+
+/// Where an application's database stands.
+#[derive(Debug)]
+pub(crate) struct DatabaseState {
+    /// The version that the tables show.
+    pub(crate) shown: Version,
+    /// Rows that wait in the queue.
+    pub(crate) queued: u64,
+    /// Reports that stand: what they tell of is rolled back, and was not revived since.
+    pub(crate) rollbacks: u64,
 }
 
 /// How long a read waits for a writer.
@@ -79,44 +110,75 @@ impl Peek {
         Ok((found > 0).then_some(peek))
     }
 
-    /// Returns the version that the tables show, as the database spells it: entry ids separated by spaces.
+    /// Returns where the database stands.
     ///
     /// # Errors
-    /// [`PeekError::Read`].
-    pub(crate) fn shown(&self) -> Result<String, PeekError> {
+    /// [`PeekError::Read`], [`PeekError::Damaged`].
+    pub(crate) fn state(&self) -> Result<DatabaseState, PeekError> {
         let shown = self.connection.query_row("SELECT shown FROM treaty_state", [], |row| row.get(0)).optional();
-        Ok(shown.map_err(self.reading())?.unwrap_or_default())
+        let shown: String = shown.map_err(self.reading())?.unwrap_or_default();
+        let ids: Result<Vec<EntryId>, _> = shown.split_whitespace().map(EntryId::from_str).collect();
+        let ids = ids.map_err(|_| PeekError::Damaged { path: self.path.clone() })?;
+        let queued =
+            "SELECT count(*) FROM (SELECT DISTINCT table_name, row_id FROM treaty_queue WHERE table_name IS NOT NULL)";
+        Ok(DatabaseState {
+            shown: Version::new(ids),
+            queued: self.count(queued)?,
+            rollbacks: self.count("SELECT count(*) FROM treaty_rollbacks WHERE reinstated IS NULL")?,
+        })
     }
 
-    /// Returns how many rows wait in the queue.
+    /// Returns the next reports after a cursor, in the order in which they were committed.
+    ///
+    /// Cursors are given inside write transactions, of which SQLite has one at a time, and never twice: whoever goes on
+    /// after the last cursor of a page misses none.
     ///
     /// # Errors
-    /// [`PeekError::Read`].
-    pub(crate) fn queued(&self) -> Result<u64, PeekError> {
-        self.count(
-            "SELECT count(*) FROM (SELECT DISTINCT table_name, row_id FROM treaty_queue WHERE table_name IS NOT NULL)",
-        )
-    }
-
-    /// Returns how many reports stand: what they tell of is rolled back, and was not revived since.
-    ///
-    /// # Errors
-    /// [`PeekError::Read`].
-    pub(crate) fn rollback_count(&self) -> Result<u64, PeekError> {
-        self.count("SELECT count(*) FROM treaty_rollbacks WHERE reinstated IS NULL")
-    }
-
-    /// Returns up to [`REPORTS_MAX`] reports after a cursor, in order.
-    ///
-    /// # Errors
-    /// [`PeekError::Read`].
-    pub(crate) fn rollbacks(&self, after: u64) -> Result<Vec<RollbackObject>, PeekError> {
+    /// [`PeekError::Ahead`] if no report ever had this cursor or a later one; [`PeekError::Read`].
+    pub(crate) fn rollbacks(&self, after: u64, page: PageMax) -> Result<Vec<RollbackObject>, PeekError> {
         let sql = "SELECT cursor, entry, table_name, row_id, operation, author, lost, reason, message, culprit, noticed, \
                    reinstated FROM treaty_rollbacks WHERE cursor > ?1 ORDER BY cursor LIMIT ?2";
         let mut statement = self.connection.prepare_cached(sql).map_err(self.reading())?;
-        let after = i64::try_from(after).unwrap_or(i64::MAX);
-        let reports = statement.query_map((after, REPORTS_MAX), report).map_err(self.reading())?;
-        reports.collect::<Result<_, _>>().map_err(self.reading())
+        let bounds = [after, page.reports].map(|bound| i64::try_from(bound).unwrap_or(i64::MAX));
+        let mut rows = statement.query_map(bounds, report).map_err(self.reading())?;
+        let (mut reports, mut bytes) = (Vec::new(), 0);
+        while bytes < page.bytes {
+            let Some(report) = rows.next() else { break };
+            let report = report.map_err(self.reading())?;
+            bytes += report.lost.get().len() + report.message.len() + report.row.len();
+            reports.push(report);
+        }
+        if reports.is_empty() && after > 0 {
+            let last = self.rollbacks_last()?;
+            if after > last {
+                return Err(PeekError::Ahead { after, last });
+            }
+        }
+        Ok(reports)
+    }
+
+    /// Returns the greatest cursor ever given; 0 if there was none.
+    fn rollbacks_last(&self) -> Result<u64, PeekError> {
+        self.count("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'treaty_rollbacks'), 0)")
+    }
+
+    /// Returns how many reports after a cursor stand, by reason, and the cursor of the last of all.
+    ///
+    /// # Errors
+    /// [`PeekError::Read`].
+    pub(crate) fn rollbacks_by_reason(&self, after: u64) -> Result<(Vec<(String, u64)>, u64), PeekError> {
+        let sql = "SELECT reason, sum(reinstated IS NULL), max(cursor) FROM treaty_rollbacks WHERE cursor > ?1 \
+                   GROUP BY reason";
+        let mut statement = self.connection.prepare_cached(sql).map_err(self.reading())?;
+        let mut rows = statement.query([i64::try_from(after).unwrap_or(i64::MAX)]).map_err(self.reading())?;
+        let (mut counts, mut last) = (Vec::new(), after);
+        while let Some(row) = rows.next().map_err(self.reading())? {
+            let read = || -> rusqlite::Result<(String, i64, i64)> { Ok((row.get(0)?, row.get(1)?, row.get(2)?)) };
+            let (reason, count, cursor) = read().map_err(self.reading())?;
+            counts.push((reason, count.unsigned_abs()));
+            last = last.max(cursor.unsigned_abs());
+        }
+        Ok((counts, last))
     }
 
     fn count(&self, sql: &str) -> Result<u64, PeekError> {
@@ -130,8 +192,14 @@ impl Peek {
     }
 }
 
-/// Reports read at a time.
-pub(crate) const REPORTS_MAX: i64 = 500;
+/// How many reports are read at a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PageMax {
+    /// Reports, at most.
+    pub(crate) reports: u64,
+    /// Bytes from which no more are read; one report is never cut.
+    pub(crate) bytes: usize,
+}
 
 fn report(row: &rusqlite::Row<'_>) -> rusqlite::Result<RollbackObject> {
     let lost: String = row.get("lost")?;

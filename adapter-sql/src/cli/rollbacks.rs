@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::objects::RollbackObject;
 use super::output::Format;
-use super::peek::Peek;
+use super::peek::{PageMax, Peek};
 use super::place::Place;
 use super::rows::raw_json;
 use crate::config::Settings;
@@ -33,6 +33,8 @@ pub(crate) struct RollbacksArgs {
 
 /// How often `--follow` looks.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// What is read at a time.
+const PAGE: PageMax = PageMax { reports: 500, bytes: 1 << 20 };
 
 /// Runs the command.
 pub(crate) fn run(args: &RollbacksArgs, format: Format) -> Result<()> {
@@ -41,7 +43,7 @@ pub(crate) fn run(args: &RollbacksArgs, format: Format) -> Result<()> {
     let peek = Peek::open(config.database.path())?;
     let mut cursor = args.after;
     loop {
-        let reports = peek.rollbacks(cursor)?;
+        let reports = peek.rollbacks(cursor, PAGE)?;
         let Some(last) = reports.last() else {
             if !args.follow {
                 return Ok(());

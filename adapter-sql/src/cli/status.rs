@@ -1,18 +1,16 @@
 //! `treaty status`: where a node stands.
 
-use std::str::FromStr;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use treaty_engine::causality::Version;
-use treaty_engine::hash::EntryId;
+use treaty_engine::replica::Replica;
 
 use super::objects::{PeerObject, StatusObject, VersionsObject};
 use super::output::{Format, short};
-use super::peek::Peek;
+use super::peek::{DatabaseState, Peek};
 use super::place::Place;
 use super::view::NodeView;
-use crate::home::Home;
+use crate::home::{Home, RunningPeer};
 
 /// Says where this node stands: log, waiting changes, peers
 ///
@@ -32,48 +30,97 @@ pub(crate) fn run(args: &StatusArgs, format: Format) -> Result<()> {
     // The database is read before the log: what it shows is in the log by then.
     let home = args.place.home_with_space()?;
     let config = args.place.config(&home, crate::config::Settings::default())?;
-    let peek = Peek::open(config.database.path())?;
-    let (queued, shown, rollbacks) = (peek.queued()?, peek.shown()?, peek.rollback_count()?);
+    let database = Peek::open(config.database.path())?.state()?;
     let node = NodeView::open(&args.place)?;
-    let (index, store) = (node.replica.index(), node.replica.store());
-    let unapplied = match index.past_of(store, &parse_shown(&shown)?) {
-        Ok(past) => index.difference(&index.whole(), &past).left(),
-        // The database shows what the log lost; the sidecar says what to do about it when it starts.
-        Err(_) => 0,
-    };
-    let frontier = node.replica.frontier();
-    let running = home.is_locked();
-    let object = StatusObject {
+    let log = LogState::of(&node.replica, &database.shown);
+    let name = NodeName {
         space: node.replica.space().to_string(),
         identity: node.identity.to_string(),
         database: config.database.to_string(),
-        running,
-        entries: node.replica.entry_count(),
-        frontier: frontier.ids().iter().map(ToString::to_string).collect(),
-        waiting: queued + unapplied,
-        rollbacks,
-        peers: peers(&home, running)?,
-        versions: VersionsObject { treaty: env!("CARGO_PKG_VERSION"), sqlite: rusqlite::version() },
+    };
+    let running = if home.is_locked() { home.running()? } else { None };
+    let peers = match &running {
+        Some(running) => running.peers.iter().map(peer).collect(),
+        None => remembered(&home)?,
+    };
+    let object = StatusObject {
+        running: home.is_locked(),
+        http: running.and_then(|running| running.http),
+        ..status_object(&name, &database, log, peers)
     };
     format.print(&object, text)
 }
 
-fn parse_shown(text: &str) -> Result<Version> {
-    let ids: Result<Vec<EntryId>, _> = text.split_whitespace().map(EntryId::from_str).collect();
-    Ok(Version::new(ids.context("reading treaty_state.shown")?))
+/// What a node is called: does not change while it runs.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeName {
+    /// Space id, hex.
+    pub(crate) space: String,
+    /// Its identity.
+    pub(crate) identity: String,
+    /// Its database's URL.
+    pub(crate) database: String,
 }
 
-/// Returns the peers as the running sidecar sees them, else those remembered.
-fn peers(home: &Home, running: bool) -> Result<Vec<PeerObject>> {
-    if let (true, Some(seen)) = (running, home.running()?) {
-        let peer = |peer: crate::home::RunningPeer| PeerObject {
-            identity: peer.identity,
-            address: peer.address,
-            connected: peer.connected,
-            behind: peer.behind,
+/// Where a node's log stands.
+#[derive(Debug)]
+pub(crate) struct LogState {
+    /// Entries in it.
+    pub(crate) entries: u64,
+    /// Its newest entries, sorted.
+    pub(crate) frontier: Vec<String>,
+    /// Entries that the tables do not show yet.
+    pub(crate) unapplied: u64,
+}
+
+impl LogState {
+    /// Reads it; `shown` is the version that the tables show.
+    pub(crate) fn of(replica: &Replica, shown: &Version) -> LogState {
+        let index = replica.index();
+        let unapplied = match index.past_of(replica.store(), shown) {
+            Ok(past) => index.difference(&index.whole(), &past).left(),
+            // The database shows what the log lost; the sidecar says what to do about it when it starts.
+            Err(_) => 0,
         };
-        return Ok(seen.peers.into_iter().map(peer).collect());
+        let frontier = replica.frontier().ids().iter().map(ToString::to_string).collect();
+        LogState { entries: replica.entry_count(), frontier, unapplied }
     }
+}
+
+/// Returns the status of a node whose sidecar runs; without its HTTP address.
+pub(crate) fn status_object(
+    name: &NodeName,
+    database: &DatabaseState,
+    log: LogState,
+    peers: Vec<PeerObject>,
+) -> StatusObject {
+    StatusObject {
+        space: name.space.clone(),
+        identity: name.identity.clone(),
+        database: name.database.clone(),
+        running: true,
+        http: None,
+        entries: log.entries,
+        frontier: log.frontier,
+        waiting: database.queued + log.unapplied,
+        rollbacks: database.rollbacks,
+        peers,
+        versions: VersionsObject { treaty: env!("CARGO_PKG_VERSION"), sqlite: rusqlite::version() },
+    }
+}
+
+/// Returns a peer as the running sidecar sees it.
+pub(crate) fn peer(peer: &RunningPeer) -> PeerObject {
+    PeerObject {
+        identity: peer.identity.clone(),
+        address: peer.address.clone(),
+        connected: peer.connected,
+        behind: peer.behind,
+    }
+}
+
+/// Returns the peers that a node remembers.
+fn remembered(home: &Home) -> Result<Vec<PeerObject>> {
     let known = home.peers()?.into_iter().map(|peer| PeerObject {
         identity: peer.identity,
         address: peer.addresses.into_iter().next(),
@@ -88,7 +135,11 @@ fn text(object: &StatusObject) -> String {
         format!("space     {}", object.space),
         format!("identity  {}", object.identity),
         format!("database  {}", object.database),
-        format!("sidecar   {}", if object.running { "running" } else { "not running" }),
+        match (&object.http, object.running) {
+            (Some(http), _) => format!("sidecar   running, HTTP on http://{http}"),
+            (None, true) => "sidecar   running".to_owned(),
+            (None, false) => "sidecar   not running".to_owned(),
+        },
         format!("entries   {}", object.entries),
         format!("frontier  {}", object.frontier.iter().map(|id| short(id)).collect::<Vec<_>>().join(" ")),
         format!("waiting   {}", object.waiting),

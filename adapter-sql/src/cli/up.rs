@@ -1,5 +1,6 @@
 //! `treaty up`: runs the sidecar.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -14,9 +15,11 @@ use super::open::OpenNode;
 use super::output::Format;
 use super::peers::{peer_event, running_peers, targets};
 use super::place::Place;
+use super::status::NodeName;
 use crate::config::Settings;
 use crate::home::{Home, HomeLock, KnownPeer, Running};
-use crate::sidecar::{Adapter, Bell, Ear, Events, Going, Notice, Online, Printer};
+use crate::http::{Listener, Node, Server};
+use crate::sidecar::{Adapter, Bell, Ear, Events, Going, Notice, Online, Printer, Tally};
 use crate::sqlite;
 
 /// Runs the sidecar until SIGINT or SIGTERM
@@ -28,6 +31,7 @@ use crate::sqlite;
 #[command(after_help = "Examples:
   treaty up --database sqlite:notes.db
   treaty up --data /var/lib/treaty --listen 0.0.0.0:4433 --peer 192.0.2.7:4433
+  treaty up --database sqlite:notes.db --http 127.0.0.1:7070
   treaty up --database sqlite:notes.db --json")]
 pub(crate) struct UpArgs {
     #[command(flatten)]
@@ -35,6 +39,13 @@ pub(crate) struct UpArgs {
     /// The UDP address that peers connect to [default: the one in treaty.toml]
     #[arg(long, env = "TREATY_LISTEN", value_name = "ADDR")]
     listen: Option<String>,
+    /// The TCP address that HTTP is served on: reports of rollbacks, status, metrics; a port of loopback, or off
+    /// [default: the one in treaty.toml, or any free port of 127.0.0.1]
+    #[arg(long, env = "TREATY_HTTP", value_name = "ADDR")]
+    http: Option<String>,
+    /// Serve HTTP on an address that other machines reach. It asks for no password
+    #[arg(long, env = "TREATY_HTTP_PUBLIC")]
+    http_public: bool,
     /// A peer to connect to: its ticket or its address; may be repeated
     #[arg(long = "peer", env = "TREATY_PEERS", value_name = "TICKET-OR-ADDR", value_delimiter = ',')]
     peers: Vec<String>,
@@ -46,27 +57,46 @@ pub(crate) struct UpArgs {
 /// Runs the command.
 pub(crate) fn run(args: &UpArgs, format: Format) -> Result<()> {
     let home = args.place.home_with_space()?;
-    let flags = Settings { listen: args.listen.clone(), peers: args.peers.clone(), ..Settings::default() };
+    let flags = Settings {
+        listen: args.listen.clone(),
+        http: args.http.clone(),
+        http_public: args.http_public.then_some(true),
+        peers: args.peers.clone(),
+        ..Settings::default()
+    };
     let config = args.place.config(&home, flags)?;
     let lock = Arc::new(home.lock()?);
     let place = if args.moved { sqlite::Place::Moved } else { sqlite::Place::Same };
     let OpenNode { keypair, replica, application } = OpenNode::open(&home, &config, place)?;
+    let listener = config.http.map(Listener::bind).transpose()?;
+    let http = listener.as_ref().map(Listener::address);
     let targets = targets(&home, &config.peers, replica.space())?;
 
     let (printer, events) = Printer::start(format).context("starting the printing thread")?;
     let (bell, ear) = Bell::new();
     let (end, ended) = channel();
+    let name = NodeName {
+        space: replica.space().to_string(),
+        identity: keypair.identity().to_string(),
+        database: config.database.to_string(),
+    };
+    let tally = Arc::new(Tally::begin());
     let going = Going { keypair: Arc::new(keypair), listen: config.listen, targets };
     let desk =
         Desk { home: home.clone(), lock: lock.clone(), events: events.clone(), bell: bell.clone(), end: end.clone() };
-    let online = Online::go(going, replica, |listen| desk.attend(listen))?;
+    let online = Online::go(going, replica, |listen| desk.attend(listen, http))?;
+    let node = Node { name, database: config.database.path().to_owned(), home: home.clone(), link: online.link() };
+    let server = listener.map(|listener| Server::start(listener, node, tally.clone())).transpose()?;
     let on_signal = end.clone();
     online.on_signal(move |name| drop(on_signal.send(Ending::Signal(name))))?;
-    let adapter = Adapter { application, link: online.link(), events: events.clone(), bell: bell.clone() };
+    let adapter = Adapter { application, link: online.link(), events: events.clone(), tally, bell: bell.clone() };
     let thread = start_adapter(adapter, ear, end)?;
 
     let ending = wait(&ended);
     events.say(UpEvent::Stopping { reason: ending.reason() });
+    if let Some(server) = server {
+        server.stop();
+    }
     bell.stop();
     let adapter_stopped = thread.join().map_err(|_| anyhow!("the adapter's thread panicked; this is a bug"));
     let stopped = online.stop();
@@ -138,10 +168,11 @@ struct Desk {
 
 impl Desk {
     /// Says that the sidecar is ready, and returns what attends to notices.
-    fn attend(self, listen: &str) -> impl FnMut(Notice) + Send + use<> {
-        let mut running = Running { listen: listen.to_owned(), peers: Vec::new() };
+    fn attend(self, listen: &str, http: Option<SocketAddr>) -> impl FnMut(Notice) + Send + use<> {
+        let http = http.map(|address| address.to_string());
+        let mut running = Running { listen: listen.to_owned(), http: http.clone(), peers: Vec::new() };
         self.write_running(&running);
-        self.events.say(UpEvent::Ready { listen: listen.to_owned(), http: None });
+        self.events.say(UpEvent::Ready { listen: listen.to_owned(), http });
         let gone = Gone { name: "engine's", end: self.end.clone() };
         move |notice| match notice {
             Notice::Grew { .. } => self.bell.log_grew(),

@@ -13,6 +13,7 @@ use tracing::warn;
 use super::core::elapsed_ms;
 use super::events::Events;
 use super::link::ThreadLink;
+use super::tally::Tally;
 use crate::cli::objects::UpEvent;
 use crate::sqlite::{Application, Applied, AuditPlace, Audited, Checked, Look, Pace, SqliteError, Watcher};
 
@@ -75,6 +76,8 @@ pub(crate) struct Adapter {
     pub(crate) link: ThreadLink,
     /// Where to say what was done.
     pub(crate) events: Events,
+    /// Where to count it.
+    pub(crate) tally: Arc<Tally>,
     /// What wakes this thread.
     pub(crate) bell: Bell,
 }
@@ -182,7 +185,9 @@ impl Shift {
     /// Imports and applies until nothing is left to do, or the bell says stop.
     fn catch_up(&mut self) -> Result<(), SqliteError> {
         while !self.adapter.bell.is_stopping() {
+            let started = Instant::now();
             let applied = self.adapter.application.apply(&mut self.adapter.link)?;
+            self.adapter.tally.batch(&applied, started.elapsed());
             self.say(&applied)?;
             if applied.is_last {
                 break;
@@ -233,6 +238,7 @@ impl Shift {
             let reports = self.adapter.application.rollbacks(self.rollbacks_said, REPORTS_MAX)?;
             let Some(last) = reports.last() else { return Ok(()) };
             self.rollbacks_said = last.cursor;
+            self.adapter.tally.reported(last.cursor.unsigned_abs());
             for report in reports {
                 self.adapter.events.say(UpEvent::Rollback(Box::new(report.into())));
             }

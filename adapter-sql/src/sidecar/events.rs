@@ -73,7 +73,10 @@ fn print_all(format: Format, events: &Receiver<UpEvent>) {
 
 fn text(event: &UpEvent) -> String {
     match event {
-        UpEvent::Ready { listen, .. } => format!("ready, listening on {listen}"),
+        UpEvent::Ready { listen, http } => match http {
+            Some(http) => format!("ready, listening on {listen}, HTTP on http://{http}"),
+            None => format!("ready, listening on {listen}"),
+        },
         UpEvent::Peer { identity, address, connected, reason } => {
             let who = identity.as_deref().unwrap_or("somebody");
             match reason {

@@ -1,7 +1,8 @@
 //! The sidecar: what runs while `treaty up` does.
 //!
 //! ```text
-//!   application's database ─ adapter thread ─ ThreadLink ─┐
+//!   readers ─ HTTP thread (crate::http) ───── ThreadLink ─┐
+//!   application's database ─ adapter thread ─ ThreadLink ─┤
 //!   peers ─ QUIC ─ tokio tasks (treaty_net::driver) ──────┴─ inbox ─ engine thread: replica and hub
 //! ```
 //! Every queue is bounded; each thread waits at one place. The adapter writes one batch into the tables while the engine
@@ -12,6 +13,7 @@ mod core;
 mod events;
 mod link;
 mod signals;
+mod tally;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ pub(crate) use adapter::{Adapter, Bell, Ear};
 pub(crate) use core::{Host, Notice, now_ms};
 pub(crate) use events::{Events, Printer};
 pub(crate) use link::ThreadLink;
+pub(crate) use tally::{BATCH_MS_BOUNDS, Counts, Tally};
 
 use core::{Core, Message};
 
