@@ -137,7 +137,9 @@ impl Replica {
     pub fn import(&mut self, author: &Keypair, work: LocalWork<'_>) -> Result<ImportOutcome, ReplicaError> {
         self.refresh()?;
         let outcome = self.import_all(author, work);
-        self.is_stale |= outcome.is_err();
+        if outcome.is_err() {
+            self.fall_back();
+        }
         outcome
     }
 
@@ -319,6 +321,13 @@ impl Replica {
         let tx = self.store.begin()?;
         tx.set_note(note.key, note.bytes)?;
         Ok(tx.commit()?)
+    }
+
+    /// Forgets what a failed write transaction left in memory, so that reading shows what is kept. A store that cannot
+    /// even be read is tried again before the next write.
+    fn fall_back(&mut self) {
+        self.is_stale = true;
+        let _ = self.refresh();
     }
 
     /// Makes memory follow the store again after a write transaction failed.

@@ -20,7 +20,9 @@ impl Replica {
         while !waiting.is_empty() {
             self.refresh()?;
             let done = self.ingest_some(&mut waiting, &mut outcome);
-            self.is_stale |= done.is_err();
+            if done.is_err() {
+                self.fall_back();
+            }
             done?;
         }
         Ok(outcome)

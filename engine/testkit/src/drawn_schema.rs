@@ -59,6 +59,11 @@ pub fn with_peers(mut patch: Patch, using: NamedCondition) -> Patch {
 }
 
 impl TableDraft {
+    /// What the table is called.
+    pub fn name(&self) -> &str {
+        self.table.name.as_str()
+    }
+
     /// Adds a column that may be NULL.
     #[must_use]
     pub fn column(mut self, name: &str, logical_type: LogicalType) -> TableDraft {
@@ -76,14 +81,15 @@ impl TableDraft {
     /// Adds a foreign-key column that may be NULL.
     #[must_use]
     pub fn references(mut self, name: &str, target: &str, on_delete: OnDelete) -> TableDraft {
-        self.table.foreign_keys.push(NewForeignKey {
-            name: ident(&format!("{name}_fkey")),
-            columns: vec![ident(name)],
-            target: ident(target),
-            target_columns: Vec::new(),
-            on_delete,
-        });
+        self.refer(name, target, on_delete);
         self.column(name, LogicalType::Uuid)
+    }
+
+    /// Adds a NOT NULL foreign-key column.
+    #[must_use]
+    pub fn requires(mut self, name: &str, target: &str, on_delete: OnDelete) -> TableDraft {
+        self.refer(name, target, on_delete);
+        self.required(name, LogicalType::Uuid)
     }
 
     /// Says that columns never change.
@@ -96,7 +102,7 @@ impl TableDraft {
     /// Adds a UNIQUE key.
     #[must_use]
     pub fn unique(mut self, columns: &[&str]) -> TableDraft {
-        let name = ident(&format!("{}_key", columns.join("_")));
+        let name = ident(&format!("{}_{}_key", self.table.name, columns.join("_")));
         self.table.uniques.push(NewUnique { name, columns: columns.iter().map(|column| ident(column)).collect() });
         self
     }
@@ -121,6 +127,16 @@ impl TableDraft {
             with_check: is_insert.then_some(condition),
         });
         self
+    }
+
+    fn refer(&mut self, name: &str, target: &str, on_delete: OnDelete) {
+        self.table.foreign_keys.push(NewForeignKey {
+            name: ident(&format!("{}_{name}_fkey", self.table.name)),
+            columns: vec![ident(name)],
+            target: ident(target),
+            target_columns: Vec::new(),
+            on_delete,
+        });
     }
 
     /// Lets everybody do everything.

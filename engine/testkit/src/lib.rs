@@ -10,6 +10,7 @@ mod figures;
 mod gate;
 mod oracle;
 mod random;
+pub mod sim;
 mod story;
 
 pub use bare_log::BareLog;
