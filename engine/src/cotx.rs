@@ -4,6 +4,7 @@
 
 mod effects;
 mod judge;
+mod kept;
 mod keys;
 mod peers;
 mod permission;
@@ -12,6 +13,7 @@ mod rules;
 mod verdict;
 
 pub use judge::{Judge, JudgeError, Source};
+pub use kept::{AsOf, KeptVerdicts};
 pub use peers::{may_read_peers, past_witnesses};
 pub use refusal::{Place, Reason, Refusal};
 pub use verdict::{Flip, Grant, VerdictStore, VerdictWriter, Void, VoidReason};

@@ -76,11 +76,25 @@ pub const BATCH_BYTES_MAX: u64 = 4 << 20;
 /// Most entries that one batch for tables covers, however few rows they write.
 pub const BATCH_ENTRIES_MAX: u64 = 10_000;
 
+/// Most entries that a batch takes in besides, so that it ends where no verdict depends on what comes after.
+pub const BATCH_DEPENDENCIES_MAX: u64 = 1_000;
+
 /// Rows read at once where a whole table is read.
 pub const TABLE_PAGE_ROWS: usize = 256;
 
 /// Most ways of having had access that a farewell looks at.
 pub const FAREWELL_ALTERNATIVES_MAX: usize = 256;
+
+// ---- This replica: verdicts ----------------------------------------------------------------------------------------
+
+/// Entries of a chain whose void co-transactions are read at once.
+pub const VOID_BLOCK_ENTRIES: u64 = 256;
+
+/// Most void co-transactions of such a block that are remembered; of more, each is looked up.
+pub const VOIDS_PER_BLOCK_MAX: usize = 4096;
+
+/// Most blocks remembered while reading.
+pub const VOID_BLOCK_COUNT_MAX: usize = 1024;
 
 // ---- This replica: causality -------------------------------------------------------------------------------------
 

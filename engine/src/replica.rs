@@ -17,6 +17,7 @@ mod ingest;
 mod local;
 mod peers;
 mod read;
+mod report;
 mod scene;
 mod source;
 mod types;
@@ -36,7 +37,8 @@ use crate::store::{Sqlite, StoreError};
 pub use error::ReplicaError;
 pub use types::{
     Batch, GenesisDraft, ImportOutcome, IngestOutcome, LocalOperation, LocalRow, LocalTransaction, LocalWork, LogItem,
-    LogOperation, LogPage, Note, RowChange, RowImage, Shown, TransactionName, Verb, Withheld,
+    LogOperation, LogPage, LogTransaction, Note, Report, RowChange, RowImage, Shown, TransactionName, Verb, Verdict,
+    Withheld,
 };
 
 /// A replica of one space.
@@ -155,8 +157,11 @@ impl Replica {
 
     /// Returns the next changes for tables that show `from`, on their way to everything held.
     ///
-    /// The batch ends between two entries, after the first that brings it to `rows_max` rows; entries are taken in an
-    /// order that extends causality. Besides rows written it holds rows whose id, references or withholding changed.
+    /// All verdicts of now count from its end on: it holds the rows of every co-transaction of `from` whose verdict is
+    /// another one now. It ends between two entries, after the first that brings it to `rows_max` rows; entries are taken in
+    /// an order that extends causality, and then those on which a verdict of one of them depends, unless they are too many:
+    /// so its end mostly shows what a replica that held no more would. Besides it holds rows whose id, references or
+    /// withholding changed.
     ///
     /// # Errors
     /// [`ReplicaError::Version`], [`ReplicaError::UnknownBasis`] if `from` is not held; [`ReplicaError::Store`].
@@ -282,7 +287,7 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::Store`].
     pub fn may_sync(&self, peer: &Identity) -> Result<bool, ReplicaError> {
-        let scene = self.scene_of_all();
+        let scene = self.scene_of_all()?;
         Ok(may_read_peers(&self.view(&scene), peer)?)
     }
 

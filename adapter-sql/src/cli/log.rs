@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use clap::Args;
-use treaty_engine::replica::{LogItem, LogOperation, Verb};
+use treaty_engine::replica::{LogItem, LogOperation, Verb, Verdict};
 use treaty_schema::{LogicalType, Schema, Value};
 
 use super::objects::LogObject;
@@ -14,8 +14,8 @@ use crate::capture::json_of_some;
 
 /// Shows who did what and when, newest first
 ///
-/// One line per operation. `time` is what the author's clock said; it decides nothing. In this version every
-/// co-transaction of the log is live.
+/// One line per operation. `time` is what the author's clock said; it decides nothing. What is marked as void has no
+/// effect, as far as this node knows.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   treaty log --database sqlite:notes.db --limit 20
@@ -72,8 +72,8 @@ fn parse_row(text: &str) -> Result<[u8; 16]> {
 }
 
 fn print_item(schema: &Schema, item: &LogItem, wanted: &mut Wanted, format: Format) -> Result<()> {
-    for (index, operations) in item.transactions.iter().enumerate() {
-        for operation in operations {
+    for (index, transaction) in item.transactions.iter().enumerate() {
+        for operation in &transaction.operations {
             let is_wanted = wanted.table.is_none_or(|table| table == operation.table)
                 && wanted.row.is_none_or(|row| row == operation.id.0);
             if !is_wanted {
@@ -91,6 +91,10 @@ fn print_item(schema: &Schema, item: &LogItem, wanted: &mut Wanted, format: Form
 
 fn object(schema: &Schema, item: &LogItem, transaction: usize, operation: &LogOperation) -> LogObject {
     let table = &schema.tables()[operation.table];
+    let (verdict, reason) = match &item.transactions[transaction].verdict {
+        Verdict::Live => ("live", None),
+        Verdict::Void { reason, .. } => ("void", Some(reason.code().to_owned())),
+    };
     LogObject {
         entry: item.id.to_string(),
         height: item.height,
@@ -105,8 +109,8 @@ fn object(schema: &Schema, item: &LogItem, transaction: usize, operation: &LogOp
         table: table.name.to_string(),
         row: operation.id.to_string(),
         values: raw_json(&json_of_some(table, &operation.cells)),
-        verdict: "live",
-        reason: None,
+        verdict,
+        reason,
     }
 }
 
@@ -115,8 +119,9 @@ fn text(object: &LogObject) -> String {
         "{}" => String::new(),
         values => format!(" {values}"),
     };
+    let verdict = object.reason.as_ref().map_or_else(String::new, |reason| format!(" void ({reason})"));
     format!(
-        "{} {} {} {} {} {}{values}",
+        "{} {} {} {} {} {}{values}{verdict}",
         short(&object.entry),
         object.time,
         short(&object.author),

@@ -103,7 +103,7 @@ impl Application {
             let drained = self.drain_locked(link)?;
             (drained, link.next_batch(&State::shown(connection)?, self.batch_rows)?)
         };
-        let Batch { to, changes, entry_count, is_last } = batch;
+        let Batch { to, changes, entry_count, is_last, .. } = batch;
         let row_count = changes.len() as u64;
         let fates = changes.into_iter().map(fate).collect();
         let quiet = Quiet::begin(connection)?;

@@ -144,7 +144,7 @@ impl EngineLink for Drawing {
     fn next_batch(&mut self, from: &Shown, _: usize) -> Result<Batch, LinkError> {
         if *from == Shown::NOTHING || self.shown == *self.next.borrow() {
             let to = self.now_shown();
-            return Ok(Batch { to, changes: Vec::new(), entry_count: 0, is_last: true });
+            return Ok(Batch { to, changes: Vec::new(), reports: Vec::new(), entry_count: 0, is_last: true });
         }
         self.step += 1;
         let next = self.next.borrow().clone();
@@ -155,7 +155,13 @@ impl EngineLink for Drawing {
             let cells = self.shown.get(&(table, row));
             RowChange { table, id: row_id(row), row: cells.map(|cells| image(table, row, *cells, self.author)) }
         });
-        Ok(Batch { to: self.now_shown(), changes: changes.collect(), entry_count: 1, is_last: true })
+        Ok(Batch {
+            to: self.now_shown(),
+            changes: changes.collect(),
+            reports: Vec::new(),
+            entry_count: 1,
+            is_last: true,
+        })
     }
     fn ripples(&mut self, _: &Shown, _: &Shown, _: &[ShownRow]) -> Result<Vec<RowChange>, LinkError> {
         Ok(Vec::new())

@@ -6,6 +6,7 @@
 
 use std::ops::Deref;
 
+use super::kept::AsOf;
 use crate::fault::StoreError;
 use crate::log::Pos;
 use crate::relation::{CoTx, RelationStore, RelationWriter, RowKey, Verdicts, Walk};
@@ -83,6 +84,11 @@ pub trait VerdictStore: RelationStore + Verdicts {
 
     /// Returns why a co-transaction was void as of a basis; none if it was live.
     fn void_as_of(&self, of: CoTx, basis: u64) -> Result<Option<Void>, StoreError>;
+
+    /// Returns the co-transactions of some entries that were void at a moment, ascending, up to `count_max`.
+    ///
+    /// * `entries` - the first and the last of them; of one chain.
+    fn voids_within(&self, entries: (Pos, Pos), as_of: AsOf, count_max: usize) -> Result<Vec<CoTx>, StoreError>;
 
     /// Returns the number of the last flip, 0 before the first.
     fn basis(&self) -> Result<u64, StoreError>;

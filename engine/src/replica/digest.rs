@@ -16,7 +16,7 @@ const STATE_CONTEXT: &str = "treaty 2026 state digest v1";
 /// Hashes the current state. Rows go in by name, so the order of arrival leaves no trace.
 pub(super) fn digest(replica: &Replica) -> Result<[u8; 32], ReplicaError> {
     let _snapshot = replica.store.snapshot()?;
-    let scene = replica.scene_of_all();
+    let scene = replica.scene_of_all()?;
     let reader = RowReader::new(replica.view(&scene));
     let tables = replica.layout.schema().tables();
     let mut hashers = vec![(0_u64, blake3::Hasher::new_derive_key(TABLE_CONTEXT)); tables.len()];

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::Replica;
 use super::error::ReplicaError;
+use super::report::row_of;
 use super::source::PayloadSource;
-use super::types::{LogItem, LogOperation, LogPage, Verb};
+use super::types::{LogItem, LogOperation, LogPage, LogTransaction, Verb};
 use crate::causality::{Past, Pos, Version};
-use crate::cotx::Source;
+use crate::cotx::{Source, VerdictStore};
 use crate::fault::StoreError;
 use crate::log::{LogStore, Stamp};
-use crate::relation::payload::Payload;
-use crate::relation::{Act, Content, RelationStore, RowKey, RowName};
+use crate::relation::{Act, CoTx, Content, RowKey, RowName};
 
 /// Reads a page of the log: the entries of greatest stamp of a version.
 pub(super) fn page(replica: &Replica, of: Option<&Version>, entries_max: usize) -> Result<LogPage, ReplicaError> {
@@ -47,9 +47,14 @@ fn item(replica: &Replica, pos: Pos, stamp: Stamp) -> Result<LogItem, ReplicaErr
     let header = replica.store.header(pos)?;
     let payload = replica.decode_kept(pos)?;
     let source = PayloadSource::new(&replica.store, &replica.layout, &payload)?;
+    let voids = replica.store.voids_of_entry(pos)?;
     let mut transactions = Vec::new();
     for transaction in 0..payload.transaction_count() {
-        transactions.push(operations(replica, pos, &payload, &source, transaction)?);
+        let of = CoTx { pos, transaction };
+        let void = voids.iter().find(|(index, _)| *index == transaction).map(|(_, void)| void);
+        let acts = acts_of(&source, of)?;
+        let verdict = replica.verdict(of, void, &acts)?;
+        transactions.push(LogTransaction { operations: operations(replica, of, &acts)?, verdict });
     }
     Ok(LogItem {
         id: stamp.id,
@@ -61,28 +66,24 @@ fn item(replica: &Replica, pos: Pos, stamp: Stamp) -> Result<LogItem, ReplicaErr
     })
 }
 
-fn operations(
-    replica: &Replica,
-    pos: Pos,
-    payload: &Payload,
-    source: &PayloadSource<'_>,
-    transaction: u32,
-) -> Result<Vec<LogOperation>, ReplicaError> {
+/// What a kept co-transaction does; rows of its own entry are named by their keys.
+pub(super) fn acts_of(source: &PayloadSource<'_>, of: CoTx) -> Result<Vec<Act>, ReplicaError> {
+    let operations = 0..source.operation_count(of.transaction);
+    operations.map(|operation| Ok(source.act(of.transaction, operation)?.into_owned().settled(of.pos))).collect()
+}
+
+fn operations(replica: &Replica, of: CoTx, acts: &[Act]) -> Result<Vec<LogOperation>, StoreError> {
     let mut operations = Vec::new();
-    for operation in 0..payload.operation_count(transaction) {
-        let act = source.act(transaction, operation)?.into_owned().settled(pos);
-        let (verb, key, cells) = match &act {
+    for (act, operation) in acts.iter().zip(0..) {
+        let (verb, cells) = match act {
             Act::Insert { table, cells, .. } => {
                 let columns = &replica.layout.of(*table).inserted;
-                let cells = columns.iter().map(|column| (*column, &cells[*column])).collect();
-                (Verb::Insert, RowKey { pos, transaction, operation }, cells)
+                (Verb::Insert, columns.iter().map(|column| (*column, &cells[*column])).collect())
             }
-            Act::Update { row, columns, cells, .. } => {
-                (Verb::Update, row.key(pos), columns.iter().copied().zip(cells).collect())
-            }
-            Act::Delete { row, .. } => (Verb::Delete, row.key(pos), Vec::new()),
+            Act::Update { columns, cells, .. } => (Verb::Update, columns.iter().copied().zip(cells).collect()),
+            Act::Delete { .. } => (Verb::Delete, Vec::new()),
         };
-        operations.push(read_operation(replica, verb, key, cells)?);
+        operations.push(read_operation(replica, verb, row_of(act, of, operation), cells)?);
     }
     Ok(operations)
 }
@@ -93,18 +94,14 @@ fn read_operation(
     key: RowKey,
     cells: Vec<(usize, &Option<Content>)>,
 ) -> Result<LogOperation, StoreError> {
-    let kept = |key: RowKey| {
-        let row = replica.store.row(key)?;
-        row.ok_or_else(|| StoreError::corrupt(format!("row {key:?} is named, but not kept")))
-    };
-    let row = kept(key)?;
+    let row = replica.kept_row(key)?;
     let entry = replica.store.stamp(key.pos)?.id;
     let mut values = Vec::with_capacity(cells.len());
     for (column, content) in cells {
         let value = match content {
             None => None,
             Some(Content::Value(value)) => Some(value.clone()),
-            Some(Content::Row(target)) => Some(kept(target.key(key.pos))?.id.to_value()),
+            Some(Content::Row(target)) => Some(replica.kept_row(target.key(key.pos))?.id.to_value()),
         };
         values.push((column, value));
     }

@@ -11,7 +11,7 @@ use crate::relation::RelationStore;
 
 impl Replica {
     pub(super) fn farewell_to(&self, peer: &Identity) -> Result<Option<Version>, ReplicaError> {
-        let scene = self.scene_of_all();
+        let scene = self.scene_of_all()?;
         let view = self.view(&scene);
         let mut ends = BTreeSet::new();
         for row in past_witnesses(&view, peer)? {

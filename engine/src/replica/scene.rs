@@ -5,6 +5,7 @@ use super::admit::{height_of, sight_of};
 use super::error::ReplicaError;
 use super::types::Shown;
 use crate::causality::Version;
+use crate::cotx::{AsOf, KeptVerdicts, VerdictStore};
 use crate::relation::{AllLive, Sight, Verdicts, View};
 use crate::store::{Sqlite, StoreError};
 
@@ -21,20 +22,27 @@ impl Replica {
     }
 
     /// Everything held, by the verdicts of now.
-    pub(super) fn scene_of_all(&self) -> Scene<'_> {
-        let sight = Sight { past: self.index.whole(), height_max: u64::MAX, settled_below: u64::MAX };
-        Scene { sight, verdicts: Box::new(AllLive) }
+    pub(super) fn scene_of_all(&self) -> Result<Scene<'_>, StoreError> {
+        self.scene_now(Sight { past: self.index.whole(), height_max: u64::MAX, settled_below: u64::MAX })
     }
 
     /// What tables show.
     pub(super) fn scene(&self, shown: &Shown) -> Result<Scene<'_>, ReplicaError> {
         self.check_basis(shown)?;
-        Ok(Scene { sight: self.sight(&shown.version)?, verdicts: Box::new(AllLive) })
+        let sight = self.sight(&shown.version)?;
+        if shown.basis == self.basis()? {
+            return Ok(self.scene_now(sight)?);
+        }
+        // What released or deleted something then may be void now, and the other way round: nothing is settled.
+        let sight = Sight { settled_below: 0, ..sight };
+        Ok(Scene { sight, verdicts: kept(&self.store, AsOf::Basis(shown.basis)) })
     }
 
     /// Some entries, by the verdicts of now.
-    pub(super) fn scene_at(&self, sight: Sight) -> Result<Scene<'_>, ReplicaError> {
-        Ok(Scene { sight, verdicts: Box::new(AllLive) })
+    pub(super) fn scene_now(&self, sight: Sight) -> Result<Scene<'_>, StoreError> {
+        // Where nothing was ever void, nothing is asked.
+        let verdicts = if self.basis()? == 0 { Box::new(AllLive) } else { kept(&self.store, AsOf::Now) };
+        Ok(Scene { sight, verdicts })
     }
 
     /// A version by the verdicts of another that holds it.
@@ -43,7 +51,7 @@ impl Replica {
         if !sight.past.is_within(&self.index.past_of(&self.store, from)?) {
             return Err(ReplicaError::NotWithin);
         }
-        Ok(Scene { sight, verdicts: Box::new(AllLive) })
+        Ok(self.scene_now(sight)?)
     }
 
     /// Refuses what verdicts that are not here are said to have made.
@@ -52,9 +60,9 @@ impl Replica {
         if basis > last { Err(ReplicaError::UnknownBasis { basis, last }) } else { Ok(()) }
     }
 
-    /// The number of the last change of a verdict: nothing is judged again yet.
+    /// The number of the last change of a verdict.
     pub(super) fn basis(&self) -> Result<u64, StoreError> {
-        Ok(0)
+        self.store.basis()
     }
 
     /// The entries of a version.
@@ -66,5 +74,12 @@ impl Replica {
         }
         let height_max = height_of(&self.store, &heads)?;
         Ok(sight_of(&self.store, &self.index, past, height_max)?)
+    }
+}
+
+fn kept(store: &Sqlite, as_of: AsOf) -> Box<dyn Verdicts + '_> {
+    match as_of {
+        AsOf::Basis(0) => Box::new(AllLive),
+        AsOf::Now | AsOf::Basis(_) => Box::new(KeptVerdicts::new(store, as_of)),
     }
 }

@@ -9,7 +9,7 @@ use treaty_schema::{Patch, Value};
 
 use crate::causality::Version;
 use crate::codec::{CodecError, decode_canonical, encode};
-use crate::cotx::Refusal;
+use crate::cotx::{Refusal, VoidReason};
 use crate::hash::EntryId;
 use crate::identity::Identity;
 use crate::relation::{RowId, RowName};
@@ -126,7 +126,7 @@ pub struct ImportOutcome {
     pub transactions: Vec<Result<TransactionName, Refusal>>,
 }
 
-/// A co-transaction of the log.
+/// The name of a co-transaction of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TransactionName {
     /// Its entry.
@@ -168,10 +168,53 @@ pub struct Batch {
     pub to: Shown,
     /// By table and id shown, ascending; each id once. To be made together.
     pub changes: Vec<RowChange>,
+    /// What was rolled back or reinstated between the two, by position and operation.
+    pub reports: Vec<Report>,
     /// How many entries are in the version of `to` and not in that of `from`.
     pub entry_count: u64,
     /// Whether `to` is all that the replica holds.
     pub is_last: bool,
+}
+
+/// What applications are told of an operation whose verdict changed, or that is void when tables first show its entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Its entry.
+    pub entry: EntryId,
+    /// Index of its co-transaction in the entry.
+    pub transaction: u32,
+    /// Its index in the co-transaction.
+    pub operation: u32,
+    /// Index of the table.
+    pub table: usize,
+    /// The id under which the row was shown before, or is now.
+    pub row: RowId,
+    /// The permanent name of the row.
+    pub name: RowName,
+    /// What it does.
+    pub verb: Verb,
+    /// Who wrote it.
+    pub author: Identity,
+    /// What it wrote, by column: of an insert all cells, of a delete none. Lost, or there again.
+    pub lost: Vec<(usize, Option<Value>)>,
+    /// Live: reinstated.
+    pub verdict: Verdict,
+}
+
+/// What holds of a co-transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It stands.
+    Live,
+    /// It has no effect.
+    Void {
+        /// Which kind of condition is false.
+        reason: VoidReason,
+        /// A sentence for a person, in lower case without a full stop.
+        message: String,
+        /// The co-transaction that caused it, if there is one.
+        culprit: Option<TransactionName>,
+    },
 }
 
 /// What becomes of one id of a table.
@@ -230,8 +273,17 @@ pub struct LogItem {
     pub time_ms: u64,
     /// Its parents.
     pub parents: Vec<EntryId>,
-    /// By co-transaction, its operations.
-    pub transactions: Vec<Vec<LogOperation>>,
+    /// Its co-transactions, in order.
+    pub transactions: Vec<LogTransaction>,
+}
+
+/// A co-transaction of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogTransaction {
+    /// What it does.
+    pub operations: Vec<LogOperation>,
+    /// Whether it stands, by everything held.
+    pub verdict: Verdict,
 }
 
 /// An operation of the log.

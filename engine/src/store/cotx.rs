@@ -4,7 +4,7 @@ mod write;
 
 use rusqlite::{Row, params};
 
-use crate::cotx::{Flip, Grant, VerdictStore, Void, VoidReason};
+use crate::cotx::{AsOf, Flip, Grant, VerdictStore, Void, VoidReason};
 use crate::fault::StoreError;
 use crate::limits::SEQUENCE_BITS;
 use crate::log::Pos;
@@ -45,6 +45,24 @@ impl VerdictStore for Sqlite {
         let params = params![of.pos.to_i64(), of.transaction, signed(basis)];
         let found = self.one("reading a verdict of before", sql, params, |row| read_void(row, 0))?;
         Ok(found.transpose()?.flatten())
+    }
+
+    fn voids_within(&self, (first, last): (Pos, Pos), as_of: AsOf, count_max: usize) -> Result<Vec<CoTx>, StoreError> {
+        let (first, last) = (first.to_i64(), last.to_i64());
+        let (doing, count_max) = ("reading who is void", i64::try_from(count_max).unwrap_or(i64::MAX));
+        let found = match as_of {
+            AsOf::Now => {
+                let sql = "SELECT pos, tx FROM cotx_void WHERE pos >= ?1 AND pos <= ?2 ORDER BY pos, tx LIMIT ?3";
+                self.all(doing, sql, params![first, last, count_max], read_cotx)?
+            }
+            AsOf::Basis(basis) => {
+                // Columns beside one max() are those of the row that has it.
+                let sql = "SELECT pos, tx, reason, max(no) FROM cotx_flip WHERE pos >= ?1 AND pos <= ?2 AND no <= ?3
+                           GROUP BY pos, tx HAVING reason IS NOT NULL ORDER BY pos, tx LIMIT ?4";
+                self.all(doing, sql, params![first, last, signed(basis), count_max], read_cotx)?
+            }
+        };
+        found.into_iter().collect()
     }
 
     fn basis(&self) -> Result<u64, StoreError> {

@@ -422,10 +422,11 @@ fn the_log_is_read_newest_first_page_by_page() {
     assert_eq!(ids, [story.id("c"), middle[0], middle[1], story.id("genesis")]);
     let a = items.iter().find(|item| item.id == story.id("a")).unwrap();
     assert_eq!(a.author, keypair(1).identity());
-    let verbs: Vec<_> = a.transactions.iter().flatten().map(|operation| (operation.verb, operation.id)).collect();
+    let operations = a.transactions.iter().flat_map(|transaction| &transaction.operations);
+    let verbs: Vec<_> = operations.map(|operation| (operation.verb, operation.id)).collect();
     assert_eq!(verbs, [(Verb::Insert, Story::row_id("t")), (Verb::Update, Story::row_id("t"))]);
-    assert_eq!(a.transactions[1][0].cells, [(2, Some(told("blue")))]);
-    assert_eq!(items[0].transactions[0][0].row, story.row_name("t"));
+    assert_eq!(a.transactions[1].operations[0].cells, [(2, Some(told("blue")))]);
+    assert_eq!(items[0].transactions[0].operations[0].row, story.row_name("t"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use treaty_engine::cotx::{Grant, VerdictStore, VerdictWriter, Void, VoidReason};
+use treaty_engine::cotx::{AsOf, Grant, KeptVerdicts, VerdictStore, VerdictWriter, Void, VoidReason};
 use treaty_engine::log::Pos;
 use treaty_engine::relation::{CoTx, RowKey, Verdicts};
 use treaty_engine::store::Sqlite;
@@ -107,4 +107,37 @@ fn readers_of_a_row_are_found_by_range() {
     })
     .unwrap();
     assert_eq!(found, [at(1, 6), at(1, 9)]);
+}
+
+#[test]
+fn kept_verdicts_are_those_of_the_store_whatever_stands_beside_them() {
+    let mut store = Sqlite::in_memory().unwrap();
+    let void = Void { reason: VoidReason::Permission, operation: 0, culprit: None, row: None, part: 0 };
+    let tx = store.begin().unwrap();
+    let borders = [1, 255, 256, 257, 511, 512].map(|sequence| cotx(1, sequence, 3));
+    // More in one block than are remembered.
+    let crowd: Vec<CoTx> = (0..5_000).map(|index| cotx(2, 1_000, index)).collect();
+    for of in borders.iter().chain(&crowd) {
+        tx.insert_flip(*of, Some(&void)).unwrap();
+    }
+    for of in [borders[1], borders[3], crowd[7]] {
+        tx.insert_flip(of, None).unwrap();
+    }
+    tx.commit().unwrap();
+    let last = store.basis().unwrap();
+    let beside = [cotx(1, 255, 2), cotx(1, 2, 3), cotx(2, 1_000, 6_000), cotx(3, 1, 0)];
+    for basis in [1, 4, 6, 3_000, last - 2, last] {
+        let kept = KeptVerdicts::new(&store, AsOf::Basis(basis));
+        for of in borders.iter().chain(&crowd).chain(&beside) {
+            assert_eq!(
+                kept.is_void(*of).unwrap(),
+                store.void_as_of(*of, basis).unwrap().is_some(),
+                "{of:?} at {basis}"
+            );
+        }
+    }
+    let kept = KeptVerdicts::new(&store, AsOf::Now);
+    for of in borders.iter().chain(&crowd).chain(&beside) {
+        assert_eq!(kept.is_void(*of).unwrap(), store.is_void(*of).unwrap(), "{of:?} now");
+    }
 }
