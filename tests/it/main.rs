@@ -7,4 +7,5 @@ mod demo;
 mod http;
 mod offline;
 mod quick_start;
+mod rollbacks;
 mod tidy;

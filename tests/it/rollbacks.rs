@@ -1,0 +1,113 @@
+//! An application consumes rollbacks: `examples/rollbacks/rollbacks.py` against real sidecars, with everything killed
+//! and restarted underneath. It misses no report and handles none twice.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rusqlite::{Connection, OptionalExtension};
+use treaty_tests::{Node, wait_until};
+
+use crate::http::Refusing;
+
+/// The example as its README runs it. Dropping it kills it.
+struct Reader {
+    child: Child,
+}
+
+impl Reader {
+    fn start(address: &str, todo: &Path) -> Reader {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/rollbacks/rollbacks.py");
+        let mut command = Command::new("python3");
+        command.arg(script).arg(format!("http://{address}")).arg(todo).stdout(Stdio::null());
+        Reader { child: command.spawn().expect("python3 is installed") }
+    }
+
+    /// SIGKILL, wherever it is; it must not have ended by itself.
+    fn kill(mut self) {
+        assert_eq!(self.child.try_wait().expect("the child is ours"), None, "the reader gave up");
+        self.child.kill().expect("the child is ours");
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the reader has done so far: the cursors that it handled, in its own order.
+fn handled(todo: &Path) -> Vec<u64> {
+    let Ok(connection) = Connection::open(todo) else { return Vec::new() };
+    connection.busy_timeout(std::time::Duration::from_secs(30)).expect("a pragma");
+    let table = connection.query_row("SELECT 1 FROM sqlite_schema WHERE name = 'todo'", [], |_| Ok(()));
+    if table.optional().expect("a database").is_none() {
+        return Vec::new();
+    }
+    let mut statement = connection.prepare("SELECT cursor FROM todo ORDER BY id").expect("the table is there");
+    let cursors = statement.query_map([], |row| row.get::<_, i64>(0)).expect("a query");
+    cursors.map(|cursor| cursor.expect("a cursor").unsigned_abs()).collect()
+}
+
+fn reported(node: &Node) -> Vec<u64> {
+    let lines = node.rows("SELECT cursor FROM treaty_rollbacks ORDER BY cursor");
+    lines.iter().map(|cursor| cursor.parse().expect("a number")).collect()
+}
+
+/// An address that stays ours over restarts: below the ports that outgoing connections are given.
+fn fixed_address() -> String {
+    let first = 20_000 + u16::try_from(std::process::id() % 10_000).expect("small");
+    let free = (first..32_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port");
+    format!("127.0.0.1:{free}")
+}
+
+/// How often the reader is killed; every third time the sidecar is, too.
+const ROUNDS: u64 = 15;
+
+#[test]
+fn a_reader_killed_again_and_again_misses_no_report_and_doubles_none() {
+    let refusing = Refusing::new();
+    let node = &refusing.node;
+    let todo: PathBuf = node.folder().join("todo.db");
+    let address = fixed_address();
+    let (is_over, written) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::SeqCst) {
+                let number = written.fetch_add(1, Ordering::SeqCst) + 1;
+                refusing.refuse(&format!("note {number}"));
+            }
+        });
+        let mut sidecar = node.up_with(&["--http", &address]);
+        for round in 1..=ROUNDS {
+            let reader = Reader::start(&address, &todo);
+            if round % 3 == 0 {
+                // Under the reader: it finds the next one by itself.
+                if round % 2 == 0 {
+                    sidecar.stop()
+                } else {
+                    sidecar.kill()
+                }
+                sidecar = node.up_with(&["--http", &address]);
+            }
+            let before = handled(&todo).len();
+            wait_until("the reader goes on", || handled(&todo).len() > before);
+            reader.kill();
+        }
+        is_over.store(true, Ordering::SeqCst);
+        let reader = Reader::start(&address, &todo);
+        wait_until("everything is in the log or reported", || node.status()["waiting"] == 0);
+        wait_until("the reader is through", || handled(&todo).len() >= reported(node).len());
+        reader.kill();
+        sidecar.stop();
+    });
+    let count = written.load(Ordering::SeqCst);
+    assert!(count > ROUNDS, "somebody wrote all along: {count}");
+    assert_eq!(handled(&todo), reported(node), "every report once, in order");
+    // One of each write: nothing was lost between the write and its report either.
+    assert_eq!(node.value("SELECT count(DISTINCT lost ->> 'title') FROM treaty_rollbacks"), count.to_string());
+    assert_eq!(reported(node).len() as u64, count);
+    assert_eq!(node.value("SELECT count(*) FROM notes"), "0");
+}
