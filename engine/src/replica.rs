@@ -291,8 +291,8 @@ impl Replica {
         Ok(may_read_peers(&self.view(&scene), peer)?)
     }
 
-    /// Returns what a former peer is still sent: the version that holds the deletes that ended its access, with their
-    /// pasts; none if it never had any.
+    /// Returns what a former peer is still sent: the version that holds the deletes that ended its access, and what made
+    /// grants of it void, with their pasts; none if it never had any.
     ///
     /// # Errors
     /// [`ReplicaError::Store`].

@@ -96,7 +96,7 @@ fn encode_rows(store: &Sqlite, layout: &Layout, rows: Vec<LocalRow>) -> Result<P
     let heads = RefCell::default();
     let judge = Judge::new(View::new(store, layout, &NOTHING, &heads, &AllLive), None);
     let operations = rows.into_iter().map(LocalOperation::Insert).collect();
-    let resolver = Resolver { judge: &judge, source: &LocalSource::default(), transaction: 0 };
+    let resolver = Resolver { judge: &judge, shown: judge.view(), source: &LocalSource::default(), transaction: 0 };
     let acts = resolver.resolve(&LocalTransaction { operations })?;
     let named =
         acts.iter().map(|act| name(layout, act, &|key| judge.view().name(key))).collect::<Result<Vec<_>, _>>()?;

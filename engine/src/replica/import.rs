@@ -6,17 +6,18 @@ use super::Replica;
 use super::admit::{AdmitError, Desk, height_of, sight_of};
 use super::error::ReplicaError;
 use super::local::Resolver;
+use super::scene::kept;
 use super::source::LocalSource;
 use super::types::{ImportOutcome, LocalOperation, LocalTransaction, LocalWork, TransactionName};
 use crate::causality::{Index, Pos, Version};
-use crate::cotx::{Judge, JudgeError, Place, Reason, Refusal};
+use crate::cotx::{AsOf, Judge, JudgeError, Place, Reason, Refusal};
 use crate::fault::StoreError;
 use crate::hash::EntryId;
 use crate::identity::{Identity, Keypair};
 use crate::limits::{PARENTS_MAX, PAYLOAD_BYTES_MAX};
 use crate::log::{Entry, EntryDraft, LogStore};
 use crate::relation::payload::{Payload, PayloadBuilder};
-use crate::relation::{AllLive, RowId, Sight, View, name};
+use crate::relation::{AllLive, RowId, Sight, Verdicts, View, name};
 use crate::store::{Sqlite, WriteTx};
 
 /// An entry being filled: what stands so far, and how far the work was taken.
@@ -46,7 +47,8 @@ impl Replica {
         while !left.is_empty() {
             let past = writer.index.past_of_positions(&*tx, &parents)?;
             let sight = sight_of(&tx, writer.index, past, height_of(&tx, &parents)?)?;
-            let Filled { source, builder, judged } = fill(&tx, desk, &sight, author.identity(), left)?;
+            let verdicts = kept(&tx, AsOf::Basis(work.on.basis));
+            let Filled { source, builder, judged } = fill(&tx, desk, (&sight, &*verdicts), author.identity(), left)?;
             left = &left[judged.len()..];
             let mut entry = None;
             if builder.transaction_count() > 0 {
@@ -79,17 +81,20 @@ pub(super) fn shown_key(key: &str) -> String {
 }
 
 /// Fills one entry: at least one co-transaction is taken.
+///
+/// * `sight`, `verdicts` - what the tables showed.
 fn fill(
     tx: &WriteTx<'_>,
     desk: Desk<'_>,
-    sight: &Sight,
+    (sight, verdicts): (&Sight, &dyn Verdicts),
     author: Identity,
     work: &[LocalTransaction],
 ) -> Result<Filled, StoreError> {
     let mut filled = Filled { source: LocalSource::default(), builder: PayloadBuilder::new(), judged: Vec::new() };
     let mut judge = Judge::new(View::new(&**tx, desk.layout, sight, desk.heads, &AllLive), Some(author));
+    let shown = View::new(&**tx, desk.layout, sight, desk.heads, verdicts);
     for local in work {
-        match take(&mut judge, &mut filled, local)? {
+        match take(&mut judge, &mut filled, (&shown, local))? {
             Taken::Full => break,
             Taken::Judged(judged) => filled.judged.push(judged),
         }
@@ -115,13 +120,17 @@ fn name_outcome(
 }
 
 /// Takes one more co-transaction into an entry, if it stands and fits.
-fn take(judge: &mut Judge<'_, Sqlite>, filled: &mut Filled, local: &LocalTransaction) -> Result<Taken, StoreError> {
+fn take(
+    judge: &mut Judge<'_, Sqlite>,
+    filled: &mut Filled,
+    (shown, local): (&View<'_, Sqlite>, &LocalTransaction),
+) -> Result<Taken, StoreError> {
     let transaction = filled.builder.transaction_count();
     if local.operations.iter().any(|operation| inserts_own(judge, operation)) {
         // One entry inserts no id twice; one after the other may.
         return Ok(Taken::Full);
     }
-    let resolved = Resolver { judge, source: &filled.source, transaction }.resolve(local);
+    let resolved = Resolver { judge, shown, source: &filled.source, transaction }.resolve(local);
     let acts = match resolved {
         Ok(acts) => acts,
         Err(JudgeError::Refused(refusal)) => return Ok(Taken::Judged(Err(refusal))),

@@ -8,12 +8,14 @@ use super::source::LocalSource;
 use super::types::{LocalOperation, LocalRow, LocalTransaction};
 use crate::cotx::{Judge, JudgeError, Reason, Refusal, Source};
 use crate::fault::StoreError;
-use crate::relation::{Act, Content, Layout, RelationStore, RowId, RowRecord, Target, View};
+use crate::relation::{Act, Content, Layout, RowId, RowRecord, Target, View};
 use crate::store::Sqlite;
 
-/// Finds what local operations name, in the past of the entry being written and in its earlier co-transactions.
+/// Finds what local operations name, in what the tables showed and in the entry's earlier co-transactions.
 pub(super) struct Resolver<'r, 'j> {
     pub(super) judge: &'r Judge<'j, Sqlite>,
+    /// What the tables showed: the past of the entry, by the verdicts that they followed.
+    pub(super) shown: &'r View<'r, Sqlite>,
     /// The earlier co-transactions.
     pub(super) source: &'r LocalSource,
     /// Index of the co-transaction in the entry.
@@ -119,7 +121,7 @@ impl Resolver<'_, '_> {
         let own = match (self.judge.own_write(named.target(), group), named) {
             (Some(write), _) => write,
             (None, Named::Own { transaction, operation }) => (*transaction, *operation),
-            (None, Named::Stored(record)) => return Ok(self.judge.view().group(record, group)?),
+            (None, Named::Stored(record)) => return Ok(self.shown.group(record, group)?),
         };
         let act = self.source.act(own.0, own.1)?;
         let cell = |column: &usize| match &*act {
@@ -145,8 +147,8 @@ impl Resolver<'_, '_> {
         let is_there = match target {
             _ if self.judge.is_deleted(*target) => false,
             Target::Own { .. } => true,
-            Target::Stored(key) => match self.view().inserted(*key)? {
-                Some(row) => self.view().is_live(&row)?,
+            Target::Stored(key) => match self.shown.inserted(*key)? {
+                Some(row) => self.shown.is_live(&row)?,
                 None => false,
             },
         };
@@ -169,12 +171,8 @@ impl Resolver<'_, '_> {
         {
             return Ok(Some(Named::Own { transaction, operation }));
         }
-        let shown = self.view().shown_row(table, id)?;
+        let shown = self.shown.shown_row(table, id)?;
         Ok(shown.filter(|row| !self.judge.is_deleted(Target::Stored(row.key))).map(Named::Stored))
-    }
-
-    fn view(&self) -> &View<'_, impl RelationStore> {
-        self.judge.view()
     }
 
     fn content(

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::Replica;
 use super::error::ReplicaError;
 use crate::causality::{Past, Version};
-use crate::cotx::past_witnesses;
+use crate::cotx::{VerdictStore, past_witnesses};
 use crate::identity::Identity;
-use crate::relation::RelationStore;
+use crate::relation::{CoTx, RelationStore};
 
 impl Replica {
     pub(super) fn farewell_to(&self, peer: &Identity) -> Result<Option<Version>, ReplicaError> {
@@ -15,6 +15,10 @@ impl Replica {
         let view = self.view(&scene);
         let mut ends = BTreeSet::new();
         for row in past_witnesses(&view, peer)? {
+            // Access also ends with a grant that is void: by whatever made it so.
+            if let Some(void) = self.store.void(CoTx::of(row))? {
+                ends.extend(void.culprit.map(|culprit| culprit.pos));
+            }
             for delete in self.store.deletes(row)? {
                 if view.sees(delete)? {
                     ends.insert(delete.pos);

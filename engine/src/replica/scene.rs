@@ -77,7 +77,8 @@ impl Replica {
     }
 }
 
-fn kept(store: &Sqlite, as_of: AsOf) -> Box<dyn Verdicts + '_> {
+/// The verdicts that a store keeps, as of a moment.
+pub(super) fn kept(store: &Sqlite, as_of: AsOf) -> Box<dyn Verdicts + '_> {
     match as_of {
         AsOf::Basis(0) => Box::new(AllLive),
         AsOf::Now | AsOf::Basis(_) => Box::new(KeptVerdicts::new(store, as_of)),

@@ -234,7 +234,7 @@ fn no_action_needs_the_reference_gone_and_set_null_does_not() {
 fn a_unique_key_is_claimed_by_one_row_of_a_past() {
     let tag = "g @2 on t: insert tags red task=one label=red";
     let before = [PROJECT, TASK, tag];
-    let message = "another row of table tags has the same label (label_key)";
+    let message = "another row of table tags has the same label (tags_label_key)";
     refuses(&before, "x @2 on g: insert tags again label=red", "unique", message);
     refuses(&[], "x @2 on genesis: insert tags a label=red; insert tags b label=red", "unique", message);
     refuses(&[], "x @2 on genesis: insert tags a label=red | insert tags b label=red", "unique", message);

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use treaty_engine::cotx::{VerdictStore, VerdictWriter, Void, VoidReason};
+use treaty_engine::cotx::{Reason, VerdictStore, VerdictWriter, Void, VoidReason};
 use treaty_engine::log::LogStore;
 use treaty_engine::relation::{CoTx, RowId};
 use treaty_engine::replica::{
-    Batch, LocalWork, Note, Replica, ReplicaError, RowImage, Shown, TransactionName, Verb, Verdict,
+    Batch, LocalOperation, LocalTransaction, LocalWork, Note, Replica, ReplicaError, RowImage, Shown, TransactionName,
+    Verb, Verdict,
 };
 use treaty_engine::store::{Durability, Sqlite};
-use treaty_schema::Value;
-use treaty_testkit::{Story, keypair};
+use treaty_schema::{LogicalType, Value};
+use treaty_testkit::{Story, keypair, told_value};
 
 use crate::tables::{STAFF, hear, office};
 
@@ -273,6 +274,28 @@ fn work_is_entered_on_what_was_shown_and_its_note_knows() {
     assert_eq!(outcome.shown, shown, "verdicts that the tables do not follow yet are not followed by importing");
     assert_eq!(replica.note_shown("receipt").unwrap(), Some(shown));
     assert_eq!(replica.store().basis().unwrap(), 1);
+}
+
+#[test]
+fn work_names_rows_as_they_were_shown() {
+    let mut node = Node::begin();
+    projects(&mut node);
+    let before = node.shown.clone();
+    node.flip("b", 0, Some("c"));
+    let now = node.replica().newest().unwrap();
+    let update = LocalOperation::Update {
+        table: TASKS,
+        id: Story::row_id("two"),
+        cells: vec![(2, Some(told_value(LogicalType::Text, "k")))],
+    };
+    let transactions = [LocalTransaction { operations: vec![update] }];
+    let replica = node.replica.as_mut().unwrap();
+    let mut import = |on: &Shown| {
+        let work = LocalWork { on, transactions: &transactions, note: None, time_ms: 0 };
+        replica.import(&keypair(1), work).unwrap().transactions.remove(0)
+    };
+    assert_eq!(import(&now).unwrap_err().reason, Reason::UnknownRow);
+    assert!(import(&before).is_ok(), "the tables showed the row, whatever is known meanwhile");
 }
 
 proptest! {
