@@ -10,6 +10,8 @@ mod figures;
 mod gate;
 mod oracle;
 mod random;
+mod scenario;
+pub mod scenarios;
 pub mod sim;
 mod story;
 
@@ -22,5 +24,6 @@ pub use figures::Figures;
 pub use gate::{CopyEach, FailNth};
 pub use oracle::Oracle;
 pub use random::{dag, shuffled};
-pub use story::{Story, told_value};
+pub use scenario::{Evaluates, Scenario};
+pub use story::{AUTHORS, Story, told_value};
 pub use treaty_oracle::{CoTxName, History, ShownRow, Verdict, VoidReason};

@@ -1,7 +1,7 @@
 //! Histories of rows, told as text: entries with authors, parents and operations, signed as told, good or bad.
 //!
-//! A line is an entry: `e1 @1 on genesis: insert notes n1 title=x; update n0 title=y | delete n1`. Before the colon stand
-//! its name, the number of its author, and its parents (`on a b`). `;` separates operations, `|` co-transactions. A row is
+//! A line is an entry: `e1 @ben on genesis: insert notes n1 title=x; update n0 title=y | delete n1`. Before the colon stand
+//! its name, its author (by number, or one of [`AUTHORS`]), and its parents (`on a b`). `;` separates operations, `|` co-transactions. A row is
 //! called by the label of its insert; its id is made from the label, or from another (`insert notes n2 id=n1 ...`).
 //! Values are as the column's type reads them; `NULL`, `@3` for an identity, a label for a row. Columns of an insert
 //! that are not told are NULL; an update writes exactly the columns told, in the order of the table.
@@ -11,12 +11,15 @@ use std::collections::BTreeMap;
 use treaty_engine::hash::{EntryId, SpaceId};
 use treaty_engine::log::{Entry, EntryDraft};
 use treaty_engine::relation::payload::{
-    GenesisPayload, NamedCell, NamedOperation, NamedRow, NamedShape, PayloadBuilder,
+    GenesisPayload, NamedCell, NamedOperation, NamedRow, NamedShape, Payload, PayloadBuilder,
 };
 use treaty_engine::relation::{RowId, RowName};
 use treaty_schema::{LogicalType, Patch, Schema, Table, Value};
 
 use crate::dag::keypair;
+
+/// Authors with names: the first is number 0.
+pub const AUTHORS: [&str; 10] = ["anna", "ben", "cleo", "dora", "eric", "fred", "gina", "hugo", "mallory", "puppet"];
 
 /// A history as told so far.
 #[derive(Debug, Clone)]
@@ -77,7 +80,7 @@ impl Story {
             parents: parents.clone(),
             time_ms: self.entries.len() as u64,
         };
-        let author = keypair(author.parse().expect("an author is a number below 256"));
+        let author = keypair(author_number(author));
         let entry = Entry::sign(&author, draft, builder.finish()).expect("a told entry keeps the format");
         self.keep(name, entry.clone());
         entry
@@ -108,6 +111,25 @@ impl Story {
             transaction: told.transaction,
             operation: told.operation,
         }
+    }
+
+    /// The label of a row.
+    pub fn label(&self, name: RowName) -> Option<&str> {
+        let is_it = |told: &ToldRow| {
+            (told.entry, told.transaction, told.operation) == (Some(name.entry), name.transaction, name.operation)
+        };
+        self.rows.iter().find(|(_, told)| is_it(told)).map(|(label, _)| label.as_str())
+    }
+
+    /// The name of an entry.
+    pub fn name(&self, id: &EntryId) -> Option<&str> {
+        self.entries.iter().find(|(_, entry)| entry.id() == id).map(|(name, _)| name.as_str())
+    }
+
+    /// How many co-transactions an entry carries.
+    pub fn transaction_count(&self, id: &EntryId) -> u32 {
+        let payload = self.entry_of(id).payload().to_vec();
+        Payload::decode(payload).map_or(1, |payload| payload.transaction_count())
     }
 
     /// The id that a label makes.
@@ -205,12 +227,15 @@ impl Story {
     }
 }
 
+fn author_number(told: &str) -> u8 {
+    let named = (0..).zip(AUTHORS).find(|(_, name)| *name == told).map(|(number, _)| number);
+    named.unwrap_or_else(|| told.parse().expect("an author has a name, or is a number below 256"))
+}
+
 /// Reads a value as told; a text may be one word only.
 pub fn told_value(logical_type: LogicalType, text: &str) -> Value {
     match (logical_type, text.strip_prefix('@')) {
-        (LogicalType::Identity, Some(author)) => {
-            Value::Identity(keypair(author.parse().expect("an author is a number below 256")).identity())
-        }
+        (LogicalType::Identity, Some(author)) => Value::Identity(keypair(author_number(author)).identity()),
         // Too long a text is for the judge to refuse.
         (LogicalType::Varchar { .. }, _) => LogicalType::Text.parse(text).expect("a told text has no NUL"),
         _ => logical_type.parse(text).expect("a told value is of its column's type"),
