@@ -46,6 +46,11 @@ impl Story {
     ///
     /// * `rows` - its inserts, separated by `;`.
     pub fn begin(patch: &Patch, rows: &str) -> Story {
+        Story::begin_at(patch, rows, 0)
+    }
+
+    /// Begins at another time, so that all ids are others.
+    pub fn begin_at(patch: &Patch, rows: &str, time_ms: u64) -> Story {
         let schema = Schema::empty().apply(patch).expect("a drawn schema is valid");
         let mut story = Story { schema, entries: Vec::new(), rows: BTreeMap::new() };
         let mut builder = PayloadBuilder::new();
@@ -54,7 +59,7 @@ impl Story {
             builder.push(operations);
         }
         let payload = GenesisPayload::encode([7; 16], patch, builder);
-        let draft = EntryDraft { space: None, parents: Vec::new(), height: 0, time_ms: 0 };
+        let draft = EntryDraft { space: None, parents: Vec::new(), height: 0, time_ms };
         let entry = Entry::sign(&keypair(0), draft, payload).expect("a told genesis keeps the format");
         story.keep("genesis", entry);
         story

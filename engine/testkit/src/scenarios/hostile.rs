@@ -316,16 +316,19 @@ pub fn counter_revocations_of_any_depth_are_decided_by_seniority() -> Scenario {
     council(
         "c1 @cleo on genesis: delete ben
          b1 @ben on genesis:  delete anna
-         a1 @anna on genesis: delete ben
+         far @eric on genesis: insert notes n title=x
+         a1 @anna on far:     delete ben
          b2 @ben on b1:       delete cleo
          c2 @cleo on c1:      delete anna",
         expect![[r#"
             c1         live
-            b1         void: permission of operation 0, lost to a1
+            b1         void: permission of operation 0, lost to c1
+            far        live
             a1         live
-            b2         void: permission of operation 0, lost to a1
+            b2         void: permission of operation 0, lost to c1
             c2         live
             members:   cleo, dora, eric, fred, gina
+            notes:     n(title=x)
         "#]],
     )
 }

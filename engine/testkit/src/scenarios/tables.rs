@@ -54,17 +54,20 @@ pub fn column_groups_merge_as_one_cell() -> Scenario {
     members(
         "one   @anna on genesis: insert budgets b amount=10 spent=5
          less  @ben on one:      update b amount=5 spent=5
-         more  @cleo on one:     update b amount=20 spent=20
+         note  @dora on one:     insert notes n title=x
+         more  @cleo on note:    update b amount=20 spent=20
          torn  @cleo on one:     update b amount=5
          wrong @cleo on one:     update b amount=5 spent=6",
         expect![[r#"
             one        live
             less       live
+            note       live
             more       live
             torn       refused: schema
             wrong      refused: check
             members:   anna, ben, cleo, dora, eric
-            budgets:   b(amount=5 spent=5)
+            notes:     n(title=x)
+            budgets:   b(amount=20 spent=20)
         "#]],
     )
 }
