@@ -10,4 +10,4 @@ mod report;
 
 pub use effect::{Effect, Image, effect};
 pub use plan::{Group, GroupRow, Line, Pauses, Plan, Said, ShownRow, plan};
-pub use report::{BadCell, Operation, Report, json_object, json_of_columns, json_of_some, json_text};
+pub use report::{BadCell, Operation, Report, Step, json_object, json_of_columns, json_of_some, json_text};

@@ -18,6 +18,8 @@ pub struct BadCell {
 pub struct Report {
     /// The entry; none if it never entered the log.
     pub entry: Option<String>,
+    /// Which operation of the entry; none if it never entered the log.
+    pub step: Option<Step>,
     /// Name of the table.
     pub table: String,
     /// The row's id, as it was written.
@@ -34,6 +36,15 @@ pub struct Report {
     pub message: String,
     /// The entry that caused it.
     pub culprit: Option<String>,
+}
+
+/// Which operation of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Index of its co-transaction in the entry.
+    pub transaction: u32,
+    /// Its index in the co-transaction.
+    pub operation: u32,
 }
 
 /// The kind of an operation, as reports spell it.

@@ -227,7 +227,7 @@ impl Shift {
         if applied.entry_count > 0 {
             events.say(UpEvent::Applied { rows: applied.row_count, entries: applied.entry_count });
         }
-        if drained.refused_count > 0 || applied.entry_count > 0 {
+        if drained.refused_count > 0 || applied.entry_count > 0 || applied.report_count > 0 {
             self.say_rollbacks()?;
         }
         Ok(())

@@ -17,9 +17,9 @@ use super::Application;
 use super::connect::{begin_write, checkpoint_if_large};
 use super::drain::Drained;
 use super::error::{SqliteError, doing};
+use super::news;
 use super::queue;
 use super::state::State;
-use super::table::COMMITTED;
 use super::writer::{Fate, Quiet, Writer};
 
 /// How long a batch should hold the write lock, in milliseconds.
@@ -38,6 +38,8 @@ pub struct Applied {
     pub row_count: u64,
     /// Entries that the tables show now and did not before.
     pub entry_count: u64,
+    /// Operations reported as rolled back or reinstated.
+    pub report_count: u64,
     /// Rows newly withheld for the sake of a unique key, and reported.
     pub withheld_count: u64,
     /// What the tables show now.
@@ -75,7 +77,15 @@ impl Application {
         let shown = self.shown()?;
         let batch = link.next_batch(&shown, self.batch_rows)?;
         if batch.to == shown {
-            return Ok(Applied { row_count: 0, entry_count: 0, withheld_count: 0, shown, is_last: true, drained });
+            return Ok(Applied {
+                row_count: 0,
+                entry_count: 0,
+                report_count: 0,
+                withheld_count: 0,
+                shown,
+                is_last: true,
+                drained,
+            });
         }
         let started = Instant::now();
         let write = begin_write(&self.connection)?;
@@ -103,23 +113,27 @@ impl Application {
             let drained = self.drain_locked(link)?;
             (drained, link.next_batch(&State::shown(connection)?, self.batch_rows)?)
         };
-        let Batch { to, changes, entry_count, is_last, .. } = batch;
-        let row_count = changes.len() as u64;
-        let fates = changes.into_iter().map(fate).collect();
+        let Batch { to, changes, reports, entry_count, is_last } = batch;
+        let (row_count, report_count) = (changes.len() as u64, reports.len() as u64);
         let quiet = Quiet::begin(connection)?;
+        let statuses = news::tell(connection, &self.tables, reports, link)?;
+        let mut fates: Vec<Fate> = changes.into_iter().map(fate).collect();
+        for fate in &mut fates {
+            fate.status = fate.row.as_ref().and_then(|row| statuses.get(&row.name)).copied();
+        }
         let mut writer = Writer::new(connection, &self.tables, link, &to)?;
-        writer.write(fates)?;
+        writer.write(&fates)?;
         let withheld_count = writer.withheld_count;
         State::set_shown(connection, &to)?;
         quiet.end(connection)?;
-        Ok(Applied { row_count, entry_count, withheld_count, shown: to, is_last, drained })
+        Ok(Applied { row_count, entry_count, report_count, withheld_count, shown: to, is_last, drained })
     }
 }
 
 /// What a change means for its row.
 pub(super) fn fate(change: RowChange) -> Fate {
     let RowChange { table, id, row } = change;
-    Fate { key: ShownRow { table, id }, row, status: COMMITTED }
+    Fate { key: ShownRow { table, id }, row, status: None }
 }
 
 /// Sizes the next batch so that it holds the lock for about [`BATCH_MS`].

@@ -130,7 +130,7 @@ impl Finish<'_> {
     /// Sets status and author of rows that are in the log.
     fn mark_taken(&self, touched_again: &BTreeSet<ShownRow>) -> Result<(), SqliteError> {
         let author = self.intake.author.to_string();
-        let marks = Marks { status: COMMITTED, author: &author };
+        let marks = Marks { status: Some(COMMITTED), author: &author };
         // Lines of a row may be taken and the row left to a later drain, if the queue is not taken to its end.
         let bounds = &self.intake.bounds;
         let is_range =
@@ -193,6 +193,7 @@ impl Finish<'_> {
     fn report(&self, draft: &Draft, refusal: &LocalRefusal) -> Result<(), SqliteError> {
         let report = |table: usize, row: String, operation: Operation, lost: String| Report {
             entry: None,
+            step: None,
             table: self.tables[table].name().to_owned(),
             row,
             operation,
@@ -245,10 +246,11 @@ impl Finish<'_> {
         }
         let keys: Vec<ShownRow> = rows.iter().map(|row| row.key).collect();
         let images = link.rows_at(self.shown, &keys)?;
-        let fates = keys.into_iter().zip(images).map(|(key, row)| Fate { key, row, status: REVERTED }).collect();
+        let fates: Vec<Fate> =
+            keys.into_iter().zip(images).map(|(key, row)| Fate { key, row, status: Some(REVERTED) }).collect();
         let failed = doing("putting refused rows back");
         self.connection.execute_batch("SAVEPOINT treaty_put_back").map_err(&failed)?;
-        match self.put_back_rows(&rows, fates, link) {
+        match self.put_back_rows(&rows, &fates, link) {
             Err(SqliteError::Obstructed { .. }) if self.has_later_lines()? => {
                 let back = "ROLLBACK TO treaty_put_back; RELEASE treaty_put_back";
                 self.connection.execute_batch(back).map_err(failed)?;
@@ -262,12 +264,7 @@ impl Finish<'_> {
         }
     }
 
-    fn put_back_rows(
-        &self,
-        rows: &[&DraftRow],
-        fates: Vec<Fate>,
-        link: &mut dyn EngineLink,
-    ) -> Result<(), SqliteError> {
+    fn put_back_rows(&self, rows: &[&DraftRow], fates: &[Fate], link: &mut dyn EngineLink) -> Result<(), SqliteError> {
         for DraftRow { key, stored_id, .. } in rows {
             // Under another spelling of its id the row would stay beside the one that is written now.
             if *stored_id != Stored::Text(key.id.to_string()) {
@@ -316,8 +313,9 @@ impl Finish<'_> {
             return Ok(());
         }
         let changes = link.ripples(&self.intake.on, self.shown, &deleted)?;
-        let fates = changes.into_iter().map(fate).filter(|fate| !touched_again.contains(&fate.key)).collect();
-        Writer::new(self.connection, self.tables, link, self.shown)?.write(fates)
+        let fates: Vec<Fate> =
+            changes.into_iter().map(fate).filter(|fate| !touched_again.contains(&fate.key)).collect();
+        Writer::new(self.connection, self.tables, link, self.shown)?.write(&fates)
     }
 
     /// A row whose id is no UUID never enters the log: it leaves the table, and is reported. Returns how many that were.
@@ -334,6 +332,7 @@ impl Finish<'_> {
         TableSql::run_on_id(self.connection, &table.delete, &line.stored_id).map_err(failed)?;
         let report = Report {
             entry: None,
+            step: None,
             table: table.name().to_owned(),
             row: print_id(&line.stored_id),
             operation: Operation::Insert,

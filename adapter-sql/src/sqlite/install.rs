@@ -23,7 +23,7 @@ use super::guard::{check_columns, mend};
 use super::rollbacks;
 use super::start::{INSTANCE, PLACE, describe_place};
 use super::state::State;
-use super::writer::{Quiet, Writer};
+use super::writer::{Fate, Quiet, Writer};
 
 /// Reasons shown of why tables cannot be adopted.
 const REASONS_MAX: usize = 20;
@@ -108,9 +108,9 @@ impl Application {
     /// Shows the genesis rows: adopted rows may need the permission that they give.
     fn show_beginning(&self, connection: &Connection, link: &mut dyn EngineLink) -> Result<(), SqliteError> {
         let batch = link.next_batch(&Shown::NOTHING, 1)?;
-        let fates = batch.changes.into_iter().map(fate).collect();
+        let fates: Vec<Fate> = batch.changes.into_iter().map(fate).collect();
         let quiet = Quiet::begin(connection)?;
-        Writer::new(connection, &self.tables, link, &batch.to)?.write(fates).map_err(|cause| match cause {
+        Writer::new(connection, &self.tables, link, &batch.to)?.write(&fates).map_err(|cause| match cause {
             SqliteError::Obstructed { table, row, what } => {
                 let reason =
                     format!("row {row} of table {table}, which the space starts with, does not fit in: {what}");

@@ -18,6 +18,7 @@ mod finish;
 mod guard;
 mod install;
 mod intake;
+mod news;
 mod queue;
 mod receipt;
 mod rollbacks;

@@ -3,9 +3,12 @@
 use rusqlite::{Connection, Row, ToSql, params};
 use treaty_engine::relation::RowId;
 
-use crate::capture::{Operation, Report};
+use crate::capture::{Operation, Report, Step};
 
 use super::error::{SqliteError, doing};
+
+/// The clock, in UTC, as SQL.
+const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
 
 /// A line of `treaty_rollbacks`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,18 +26,21 @@ pub struct Rollback {
 /// Adds a report; returns its cursor.
 pub(super) fn add(connection: &Connection, report: &Report) -> Result<i64, SqliteError> {
     let failed = doing("writing treaty_rollbacks");
-    let sql = "INSERT INTO treaty_rollbacks (entry, table_name, row_id, operation, author, lost, reason, message, culprit, \
-               noticed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))";
-    let Report { entry, table, row, operation, author, lost, reason, message, culprit } = report;
+    let sql = "INSERT INTO treaty_rollbacks (entry, tx, step, table_name, row_id, operation, author, lost, reason, message, \
+               culprit, noticed) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))";
+    let Report { entry, step, table, row, operation, author, lost, reason, message, culprit } = report;
+    let (tx, step) = step.map(|step| (step.transaction, step.operation)).unzip();
     let mut statement = connection.prepare_cached(sql).map_err(&failed)?;
     statement
-        .insert(params![entry, table, row, operation.word(), author, lost, reason, message, culprit])
+        .insert(params![entry, tx, step, table, row, operation.word(), author, lost, reason, message, culprit])
         .map_err(failed)
 }
 
 /// Takes a report back: it is marked as reinstated, and told again under a new cursor.
 pub(super) fn reinstate(connection: &Connection, cursor: i64) -> Result<(), SqliteError> {
-    reinstate_all(connection, "cursor = ?1", params![cursor])
+    reinstate_all(connection, "cursor = ?1", params![cursor])?;
+    Ok(())
 }
 
 /// Says whether a report of this reason about a row still stands.
@@ -50,24 +56,42 @@ pub(super) fn stands(connection: &Connection, table: &str, row: RowId, reason: &
 /// Takes back what reports of this reason say about a row, as [`reinstate`] does.
 pub(super) fn reinstate_row(connection: &Connection, table: &str, row: RowId, reason: &str) -> Result<(), SqliteError> {
     let these = "table_name = ?1 AND row_id = ?2 AND reason = ?3";
-    reinstate_all(connection, these, params![table, row.to_string(), reason])
+    reinstate_all(connection, these, params![table, row.to_string(), reason])?;
+    Ok(())
+}
+
+/// Takes back the report that an operation was rolled back, as [`reinstate`] does; says whether there was one.
+pub(super) fn reinstate_step(connection: &Connection, entry: &str, step: Step) -> Result<bool, SqliteError> {
+    let these = "entry = ?1 AND tx = ?2 AND step = ?3 AND reason <> 'renamed'";
+    reinstate_all(connection, these, params![entry, step.transaction, step.operation])
+}
+
+/// Marks a report as one that is not so any more.
+pub(super) fn mark_reinstated(connection: &Connection, cursor: i64) -> Result<(), SqliteError> {
+    mark(connection, "cursor = ?1", params![cursor])
 }
 
 /// A line that is only marked would never reach a reader whose cursor is past it: so the news gets a line of its own.
-fn reinstate_all(connection: &Connection, these: &str, values: &[&dyn ToSql]) -> Result<(), SqliteError> {
-    let now = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
+fn reinstate_all(connection: &Connection, these: &str, values: &[&dyn ToSql]) -> Result<bool, SqliteError> {
+    let columns = "entry, tx, step, table_name, row_id, operation, author, lost, reason, message, culprit, noticed";
     let again = format!(
-        "INSERT INTO treaty_rollbacks (entry, table_name, row_id, operation, author, lost, reason, message, culprit, \
-         noticed, reinstated) SELECT entry, table_name, row_id, operation, author, lost, reason, message, culprit, \
-         noticed, {now} FROM treaty_rollbacks WHERE {these} AND reinstated IS NULL ORDER BY cursor"
+        "INSERT INTO treaty_rollbacks ({columns}, reinstated) SELECT {columns}, {NOW} FROM treaty_rollbacks \
+         WHERE {these} AND reinstated IS NULL ORDER BY cursor"
     );
-    let mark = format!("UPDATE treaty_rollbacks SET reinstated = {now} WHERE {these} AND reinstated IS NULL");
-    for sql in [again, mark] {
-        connection
-            .prepare_cached(&sql)
-            .and_then(|mut statement| statement.execute(values))
-            .map_err(doing("writing treaty_rollbacks"))?;
-    }
+    let count = connection
+        .prepare_cached(&again)
+        .and_then(|mut statement| statement.execute(values))
+        .map_err(doing("writing treaty_rollbacks"))?;
+    mark(connection, these, values)?;
+    Ok(count > 0)
+}
+
+fn mark(connection: &Connection, these: &str, values: &[&dyn ToSql]) -> Result<(), SqliteError> {
+    let sql = format!("UPDATE treaty_rollbacks SET reinstated = {NOW} WHERE {these} AND reinstated IS NULL");
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| statement.execute(values))
+        .map_err(doing("writing treaty_rollbacks"))?;
     Ok(())
 }
 
@@ -81,7 +105,7 @@ pub(super) fn end(connection: &Connection) -> Result<i64, SqliteError> {
 pub(super) fn after(connection: &Connection, cursor: i64, count_max: u32) -> Result<Vec<Rollback>, SqliteError> {
     let failed = doing("reading treaty_rollbacks");
     let sql = "SELECT cursor, entry, table_name, row_id, operation, author, lost, reason, message, culprit, noticed, \
-               reinstated FROM treaty_rollbacks WHERE cursor > ?1 ORDER BY cursor LIMIT ?2";
+               reinstated, tx, step FROM treaty_rollbacks WHERE cursor > ?1 ORDER BY cursor LIMIT ?2";
     let mut statement = connection.prepare_cached(sql).map_err(&failed)?;
     let rows = statement.query_map(params![cursor, count_max], read).map_err(&failed)?;
     rows.collect::<Result<_, _>>().map_err(failed)
@@ -90,10 +114,12 @@ pub(super) fn after(connection: &Connection, cursor: i64, count_max: u32) -> Res
 fn read(row: &Row<'_>) -> rusqlite::Result<Rollback> {
     let word: String = row.get(4)?;
     let operation = Operation::from_word(&word).ok_or(rusqlite::Error::InvalidQuery)?;
+    let step: Option<(u32, u32)> = row.get::<_, Option<u32>>(12)?.zip(row.get(13)?);
     Ok(Rollback {
         cursor: row.get(0)?,
         report: Report {
             entry: row.get(1)?,
+            step: step.map(|(transaction, operation)| Step { transaction, operation }),
             table: row.get(2)?,
             row: row.get(3)?,
             operation,

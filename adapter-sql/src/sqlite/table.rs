@@ -19,7 +19,7 @@ pub(super) const AUTHOR: &str = "treaty_author";
 
 /// What [`STATUS`] says of a row: its last change is in the log.
 pub(super) const COMMITTED: &str = "committed";
-/// Its last change was rolled back; it shows what survived.
+/// The last change made here was rolled back; it shows what survived.
 pub(super) const REVERTED: &str = "reverted";
 /// Its last change is not in the log yet.
 pub(super) const PENDING: &str = "pending";
@@ -37,9 +37,9 @@ pub(super) struct TableSql {
     pub(super) select_page: String,
     /// Status, author and cells of one row. Parameter: id.
     pub(super) select_marked: String,
-    /// Overwrites a row. Parameters: its cells, status, author.
+    /// Overwrites a row. Parameters: its cells, status (NULL: [`REVERTED`] if it is that, else [`COMMITTED`]), author.
     pub(super) update: String,
-    /// Inserts a row. Parameters: its cells, status, author.
+    /// Inserts a row. Parameters: its cells, status (NULL: [`COMMITTED`]), author.
     pub(super) insert: String,
     /// Overwrites a row that may be spelt otherwise. Parameters: its cells, status, author, id as stored.
     pub(super) rewrite: String,
@@ -70,7 +70,6 @@ impl TableSql {
         let columns = names.join(", ");
         let of_table: Vec<String> = names.iter().map(|name| format!("t.{name}")).collect();
         let of_table = of_table.join(", ");
-        let parameters: Vec<String> = (1..=names.len() + 2).map(|index| format!("?{index}")).collect();
         let all: Vec<&str> = names.iter().map(String::as_str).chain([STATUS, AUTHOR]).collect();
         let assignments = |value: &dyn Fn(usize, &str) -> String, skip: Option<usize>| {
             let each = all.iter().enumerate().filter(|(index, _)| Some(*index) != skip);
@@ -89,10 +88,10 @@ impl TableSql {
             select_marked: format!("SELECT {STATUS}, {AUTHOR}, {columns} FROM {quoted} WHERE {id} = ?1"),
             update: format!(
                 "UPDATE {quoted} SET {} WHERE {id} = ?{}",
-                assignments(&|index, _| format!("?{}", index + 1), Some(table.id_column)),
+                assignments(&|index, name| update_value(index, name), Some(table.id_column)),
                 table.id_column + 1,
             ),
-            insert: format!("INSERT INTO {quoted} ({}) VALUES ({})", all.join(", "), parameters.join(", ")),
+            insert: format!("INSERT INTO {quoted} ({}) VALUES ({})", all.join(", "), insert_values(names.len())),
             rewrite: format!(
                 "UPDATE {quoted} SET {} WHERE {id} = ?{}",
                 assignments(&|index, _| format!("?{}", index + 1), None),
@@ -182,6 +181,11 @@ impl TableSql {
         connection.prepare_cached(sql)?.execute([id])
     }
 
+    /// Says whether there is a row with this id.
+    pub(super) fn holds(&self, connection: &Connection, id: &dyn ToSql) -> rusqlite::Result<bool> {
+        connection.prepare_cached(&self.select_one)?.exists([id])
+    }
+
     /// Returns the rows other than `id` that have one of its UNIQUE keys.
     pub(super) fn other_holders(
         &self,
@@ -214,7 +218,8 @@ impl TableSql {
 /// What our two columns of a row say.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Marks<'m> {
-    pub(super) status: &'static str,
+    /// None: nothing that was made here, or rolled back, has changed.
+    pub(super) status: Option<&'static str>,
     pub(super) author: &'m str,
 }
 
@@ -230,6 +235,23 @@ fn holder_sql(quoted: &str, id: &str, names: &[String], columns: &[usize]) -> St
     let each: Vec<String> =
         columns.iter().enumerate().map(|(index, &column)| format!("{} = ?{}", names[column], index + 2)).collect();
     format!("SELECT {id} FROM {quoted} WHERE {id} <> ?1 AND {}", each.join(" AND "))
+}
+
+fn update_value(index: usize, name: &str) -> String {
+    let parameter = index + 1;
+    if name == STATUS {
+        return format!(
+            "coalesce(?{parameter}, CASE {STATUS} WHEN '{REVERTED}' THEN '{REVERTED}' ELSE '{COMMITTED}' END)"
+        );
+    }
+    format!("?{parameter}")
+}
+
+fn insert_values(column_count: usize) -> String {
+    let mut values: Vec<String> = (1..=column_count).map(|parameter| format!("?{parameter}")).collect();
+    values.push(format!("coalesce(?{}, '{COMMITTED}')", column_count + 1));
+    values.push(format!("?{}", column_count + 2));
+    values.join(", ")
 }
 
 /// Random bytes fit any column: our connection checks no CHECK, and SQLite no type.

@@ -17,12 +17,12 @@ use treaty_engine::relation::RowId;
 use treaty_engine::replica::{RowImage, Shown};
 use treaty_schema::Table;
 
-use crate::capture::{Operation, Report, ShownRow, json_of_columns};
+use crate::capture::{Operation, Report, ShownRow, Step, json_of_columns};
 use crate::link::EngineLink;
 
 use super::error::{SqliteError, doing};
 use super::rollbacks;
-use super::table::{COMMITTED, Marks, TableSql};
+use super::table::{Marks, TableSql};
 
 /// The reason of a report about a row that is shown under a derived id.
 const RENAMED: &str = "renamed";
@@ -54,8 +54,8 @@ pub(super) struct Fate {
     pub(super) key: ShownRow,
     /// What the engine has; none if the row is not to be there.
     pub(super) row: Option<RowImage>,
-    /// What its status says, if it is there.
-    pub(super) status: &'static str,
+    /// What its status says, if it is there; none if no change made here came to stand or fell.
+    pub(super) status: Option<&'static str>,
 }
 
 /// Writes rows in one transaction.
@@ -101,7 +101,7 @@ impl<'w> Writer<'w> {
     }
 
     /// Writes rows, deletes first, then looks again at what was withheld for the sake of one of them.
-    pub(super) fn write(&mut self, fates: Vec<Fate>) -> Result<(), SqliteError> {
+    pub(super) fn write(&mut self, fates: &[Fate]) -> Result<(), SqliteError> {
         let touched: BTreeSet<ShownRow> = fates.iter().map(|fate| fate.key).collect();
         self.write_all(fates)?;
         self.settle(touched)
@@ -125,22 +125,22 @@ impl<'w> Writer<'w> {
         Ok(())
     }
 
-    fn write_all(&mut self, fates: Vec<Fate>) -> Result<(), SqliteError> {
-        let (shown, gone): (Vec<Fate>, Vec<Fate>) =
-            fates.into_iter().partition(|fate| fate.row.as_ref().is_some_and(|row| row.withheld.is_none()));
-        for fate in gone {
+    fn write_all(&mut self, fates: &[Fate]) -> Result<(), SqliteError> {
+        let is_shown = |fate: &Fate| fate.row.as_ref().is_some_and(|row| row.withheld.is_none());
+        for fate in fates.iter().filter(|fate| !is_shown(fate)) {
             self.remove(fate.key)?;
-            match fate.row {
-                Some(row) => self.withhold(fate.key, &row)?,
+            match &fate.row {
+                Some(row) => self.withhold(fate.key, row)?,
                 None => self.forget_withheld(fate.key)?,
             }
         }
         let mut places: BTreeMap<ShownRow, usize> = BTreeMap::new();
-        for (index, fate) in shown.iter().enumerate() {
+        for (index, fate) in fates.iter().enumerate().filter(|(_, fate)| is_shown(fate)) {
             let Some(row) = &fate.row else { continue };
             if let Attempt::InTheWay(_) = self.put(fate, row)? {
                 if places.is_empty() {
-                    places = shown.iter().enumerate().map(|(index, fate)| (fate.key, index)).collect();
+                    let shown = fates.iter().enumerate().filter(|(_, fate)| is_shown(fate));
+                    places = shown.map(|(index, fate)| (fate.key, index)).collect();
                 }
                 self.clear_the_way(fate, row, &|key| places.get(&key).is_some_and(|&place| place > index))?;
                 if let Attempt::InTheWay(what) = self.put(fate, row)? {
@@ -227,7 +227,17 @@ impl<'w> Writer<'w> {
 
     fn remove(&self, key: ShownRow) -> Result<(), SqliteError> {
         let table = &self.tables[key.table];
-        TableSql::run_on_id(self.connection, &table.delete, &key.id.to_string()).map_err(doing("deleting a row"))?;
+        let (failed, id) = (doing("deleting a row"), key.id.to_string());
+        let row_count = match TableSql::run_on_id(self.connection, &table.delete, &id) {
+            Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                return Err(self.obstructed(key, cause.to_string()));
+            }
+            deleted => deleted.map_err(&failed)?,
+        };
+        // Not there: a row may be deleted twice, and a derived id be gone already. Or a trigger ignores the statement.
+        if row_count == 0 && table.holds(self.connection, &id).map_err(failed)? {
+            return Err(self.obstructed(key, "a trigger of the table keeps it from being deleted".to_owned()));
+        }
         if key.id.is_derived() {
             rollbacks::reinstate_row(self.connection, table.name(), key.id, RENAMED)?;
         }
@@ -292,8 +302,8 @@ impl<'w> Writer<'w> {
             return Ok(());
         }
         let images = self.link.rows_at(self.to, keys)?;
-        let fates = keys.iter().zip(images).map(|(&key, row)| Fate { key, row, status: COMMITTED });
-        self.write_all(fates.collect())
+        let fates = keys.iter().zip(images).map(|(&key, row)| Fate { key, row, status: None });
+        self.write_all(&fates.collect::<Vec<_>>())
     }
 
     /// Looks again at rows that were withheld because of one of `touched`; returns those that are withheld no more.
@@ -318,6 +328,7 @@ impl<'w> Writer<'w> {
 fn report_of(table: &Table, key: ShownRow, row: &RowImage) -> Report {
     Report {
         entry: Some(row.name.entry.to_string()),
+        step: Some(Step { transaction: row.name.transaction, operation: row.name.operation }),
         table: table.name.to_string(),
         row: key.id.to_string(),
         operation: Operation::Insert,

@@ -120,10 +120,7 @@ fn back_up(node: &TestNode) -> tempfile::TempDir {
 /// Replaces the database by a backup.
 fn restore(node: &mut TestNode, backup: &tempfile::TempDir) {
     node.stop();
-    for suffix in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(format!("{}{suffix}", node.path().display()));
-    }
-    std::fs::copy(backup.path().join("backup.db"), node.path()).unwrap();
+    node.replace_database(&backup.path().join("backup.db"));
 }
 
 #[test]

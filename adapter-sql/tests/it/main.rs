@@ -11,6 +11,8 @@ mod concurrent;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod flips;
+#[cfg(test)]
 mod meddle;
 #[cfg(test)]
 mod node;

@@ -7,9 +7,12 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use treaty::link::ReplicaLink;
 use treaty::sqlite::{Application, Applied, Drained, Existing, Node as Owner, Place, SqliteError};
-use treaty_engine::causality::Past;
+use treaty_engine::causality::{Past, Pos};
+use treaty_engine::cotx::{VerdictWriter, Void, VoidReason};
+use treaty_engine::hash::EntryId;
 use treaty_engine::identity::Keypair;
 use treaty_engine::log::{Entry, LogStore};
+use treaty_engine::relation::CoTx;
 use treaty_engine::replica::{GenesisDraft, LocalRow, Replica};
 use treaty_engine::store::{Durability, Sqlite};
 use treaty_schema::{Schema, Table, Timestamp};
@@ -140,6 +143,27 @@ impl TestNode {
             None => store,
         };
         self.replica = Replica::open(store).unwrap().unwrap();
+    }
+
+    /// Writes the verdict on the first transaction of an entry into the log, as if another entry had come: void for its
+    /// author's permission, by the genesis, or live again.
+    pub(crate) fn judge(&mut self, entry: EntryId, verdict: Judged) {
+        let mut store = Sqlite::open(&self.directory.path().join("log.sqlite"), Durability::Normal).unwrap();
+        let of = CoTx { pos: store.position_of(&entry).unwrap().unwrap(), transaction: 0 };
+        let culprit = Some(CoTx { pos: Pos::GENESIS, transaction: 0 });
+        let void = Void { reason: VoidReason::Permission, operation: 0, culprit, row: None, part: 0 };
+        let tx = store.begin().unwrap();
+        tx.insert_flip(of, Some(&void).filter(|_| verdict == Judged::Void)).unwrap();
+        tx.commit().unwrap();
+        self.replica = Replica::open(store).unwrap().unwrap();
+    }
+
+    /// Replaces the database by a copy.
+    pub(crate) fn replace_database(&self, copy: &std::path::Path) {
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", self.path().display()));
+        }
+        std::fs::copy(copy, self.path()).unwrap();
     }
 
     /// Replaces the log by what it was.
@@ -309,6 +333,13 @@ pub(crate) fn sync(a: &mut TestNode, b: &mut TestNode) {
     b.apply();
     assert_eq!(a.replica.frontier(), b.replica.frontier());
     assert_eq!(a.replica.digest().unwrap(), b.replica.digest().unwrap());
+}
+
+/// A verdict that a test makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Judged {
+    Live,
+    Void,
 }
 
 /// A row id that says which one it is.

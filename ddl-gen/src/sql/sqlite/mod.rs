@@ -16,9 +16,10 @@ pub use self::triggers::{Trigger, triggers};
 use super::quote::ident;
 
 /// The migrations of the bookkeeping tables, in order: file name and text.
-pub const MIGRATIONS: [(&str, &str); 2] = [
+pub const MIGRATIONS: [(&str, &str); 3] = [
     ("0001_bookkeeping.sql", include_str!("../../../../migrations/sqlite/0001_bookkeeping.sql")),
     ("0002_verdicts.sql", include_str!("../../../../migrations/sqlite/0002_verdicts.sql")),
+    ("0003_reports.sql", include_str!("../../../../migrations/sqlite/0003_reports.sql")),
 ];
 
 /// The bookkeeping tables, newest dependants first: the order in which they can be dropped.
