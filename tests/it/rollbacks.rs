@@ -86,9 +86,9 @@ fn a_reader_killed_again_and_again_misses_no_report_and_doubles_none() {
             if round % 3 == 0 {
                 // Under the reader: it finds the next one by itself.
                 if round % 2 == 0 {
-                    sidecar.stop()
+                    sidecar.stop();
                 } else {
-                    sidecar.kill()
+                    sidecar.kill();
                 }
                 sidecar = node.up_with(&["--http", &address]);
             }
