@@ -133,6 +133,8 @@ macro_rules! each_scenario {
             a_pick_takes_the_alternative_whose_attackers_are_latest
             a_delete_permitted_by_its_cascade_costs_no_seniority
             a_group_never_locks_itself_out
+            seniority_is_read_while_other_disputes_are_open
+            seniority_is_read_after_the_disputes_one_depends_on
         );
         $crate::scenario_tests!($check, hostile:
             a_revoked_author_back_dates_data_and_deletes

@@ -515,3 +515,53 @@ pub fn a_group_never_locks_itself_out() -> Scenario {
         "#]],
     )
 }
+
+/// Seniority is read on the snapshot of the round. Fred's old row is under attack in a dispute of its own; his younger one permits
+/// the same for certain, so he does not depend on that dispute. While it is open the old row counts: Fred is senior to Gina.
+pub fn seniority_is_read_while_other_disputes_are_open() -> Scenario {
+    members(
+        "in1 @anna on genesis: insert members fred who=@fred role=admin
+         in2 @anna on in1:     insert members gina who=@gina role=admin
+         in3 @anna on in2:     insert members fred2 who=@fred role=admin; insert projects p name=p; insert projects q name=q
+         x   @ben on in3:      delete fred; delete cleo
+         y   @cleo on in3:     delete ben
+         f   @fred on in3:     delete gina; insert labels l project=p words=l
+         g   @gina on in3:     delete p",
+        expect![[r#"
+            in1        live
+            in2        live
+            in3        live
+            x          live
+            y          void: permission of operation 0, lost to x
+            f          live
+            g          void: permission of operation 0, lost to f
+            members:   anna, ben, dora, eric, fred2(who=@fred role=admin)
+            projects:  p(name=p), q(name=q)
+            labels:    l(project=p words=l)
+        "#]],
+    )
+}
+
+/// If he depends on it, it is decided a round earlier: the old row is gone by then, and Gina is senior.
+pub fn seniority_is_read_after_the_disputes_one_depends_on() -> Scenario {
+    members(
+        "in1 @anna on genesis: insert members fred who=@fred role=admin
+         in2 @anna on in1:     insert members gina who=@gina role=admin
+         in3 @anna on in2:     insert members fred2 who=@fred role=admin; insert projects p name=p; insert projects q name=q
+         x   @ben on in3:      delete fred; delete cleo
+         y   @cleo on in3:     delete ben; delete q
+         f   @fred on in3:     delete gina; insert labels l project=p words=l; insert labels k project=q words=k
+         g   @gina on in3:     delete p",
+        expect![[r#"
+            in1        live
+            in2        live
+            in3        live
+            x          live
+            y          void: permission of operation 0, lost to x
+            f          void: foreign_key of operation 1, lost to g
+            g          live
+            members:   anna, ben, dora, eric, fred2(who=@fred role=admin), gina(who=@gina role=admin)
+            projects:  q(name=q)
+        "#]],
+    )
+}
