@@ -28,9 +28,11 @@ mod verdict;
 
 // What follows: tables, their digest, and what enters the log.
 mod admission;
+mod census;
 mod digest;
 mod state;
 
+pub use census::Census;
 pub use history::{History, HistoryError};
 pub use names::{CoTxName, Position};
 pub use seniority::{Rank, Seniority};

@@ -12,18 +12,31 @@ use crate::view::View;
 pub(crate) struct Program<'p> {
     history: &'p History,
     /// What each co-transaction relies on.
-    conditions: BTreeMap<CoTxName, Vec<Condition>>,
-    decided: Decided,
+    pub(crate) conditions: BTreeMap<CoTxName, Vec<Condition>>,
+    pub(crate) decided: Decided,
     /// Those that went down because of a pick, and the pick.
-    overridden: BTreeMap<CoTxName, CoTxName>,
+    pub(crate) overridden: BTreeMap<CoTxName, CoTxName>,
+    /// The disputes of all rounds: how many members each had, and who was picked.
+    pub(crate) disputes: Vec<(usize, Option<CoTxName>)>,
 }
 
 impl History {
     /// Gives the verdicts of a view.
     pub(crate) fn solve(&self, view: &View, cotxs: &[CoTxName]) -> Verdicts {
+        self.program(view, cotxs).verdicts()
+    }
+
+    /// Decides everything.
+    pub(crate) fn program(&self, view: &View, cotxs: &[CoTxName]) -> Program<'_> {
         let facts = self.facts(view);
         let conditions = cotxs.iter().map(|cotx| (*cotx, self.conditions(&facts, *cotx))).collect();
-        let mut program = Program { history: self, conditions, decided: Decided::new(), overridden: BTreeMap::new() };
+        let mut program = Program {
+            history: self,
+            conditions,
+            decided: Decided::new(),
+            overridden: BTreeMap::new(),
+            disputes: Vec::new(),
+        };
         for cotx in cotxs.iter().filter(|cotx| self.is_genesis(**cotx)) {
             program.decided.insert(*cotx, true);
         }
@@ -32,7 +45,7 @@ impl History {
             program.decide_disputes();
             program.propagate();
         }
-        program.verdicts()
+        program
     }
 }
 
@@ -76,7 +89,9 @@ impl Program<'_> {
                 let seniority = self.history.seniority_of(&self.conditions[cotx], &snapshot, *cotx);
                 (seniority, self.history.position(*cotx))
             };
-            match qualified.min_by_key(order) {
+            let pick = qualified.min_by_key(order);
+            self.disputes.push((component.len(), pick));
+            match pick {
                 Some(pick) => self.pick(pick, &snapshot),
                 // Each waits for another's witness.
                 None => self.decided.extend(component.into_iter().map(|cotx| (cotx, false))),

@@ -1,15 +1,16 @@
 //! `simulate`: runs seeds of the simulator, as many as asked for, and tells what they exercised.
 //!
 //! `simulate --seeds 2000 [--from N] [--seconds S]`, or `simulate --run "seed=7 crash=0"` for one run with options of its
-//! own. Ends with status 1 at the first seed that fails, telling how to run it again.
+//! own. Ends with status 1 at the first seed that fails, once it is told, made small, and kept for the tests to replay.
 
 #![expect(clippy::print_stdout, reason = "a command answers on its output")]
 #![expect(clippy::disallowed_types, reason = "a command may be told how long to go on")]
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use treaty_testkit::sim::{Options, Statistics, run};
+use treaty_testkit::sim::{FailedRun, Options, Statistics, fewer_steps, read_run, run, run_steps, smallest_tale};
 
 /// What the command line asks for.
 struct Request {
@@ -50,14 +51,14 @@ fn request() -> Result<Request, String> {
 }
 
 fn single(text: &str) -> ExitCode {
-    let options = match Options::read(text) {
-        Ok(options) => options,
+    let (options, steps) = match read_run(text) {
+        Ok(read) => read,
         Err(fault) => {
             println!("{fault}");
             return ExitCode::from(2);
         }
     };
-    match run(&options) {
+    match run_steps(&options, &steps) {
         Ok(report) => {
             println!("{options}\n{}", report.statistics.table(1));
             ExitCode::SUCCESS
@@ -66,6 +67,27 @@ fn single(text: &str) -> ExitCode {
             println!("{failed}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Tells a failed run, then a smaller one, and keeps the smallest that was found.
+fn tell(failed: &FailedRun) {
+    println!("{failed}\nmaking it smaller ...");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("regressions");
+    let seed = failed.options.seed;
+    let (name, text) = if let Some((tale, failure)) = smallest_tale(failed) {
+        let text = format!("# Seed {seed}.\n# {}\n{tale}", failure.to_string().replace('\n', "\n# "));
+        (format!("seed-{seed}.tale"), text)
+    } else {
+        let fewer = fewer_steps(failed);
+        println!("{fewer}");
+        let text = format!("# {}\n{}\n", fewer.failure.to_string().replace('\n', "\n# "), fewer.told());
+        (format!("seed-{seed}.run"), text)
+    };
+    println!("{text}");
+    match std::fs::write(folder.join(&name), text) {
+        Ok(()) => println!("kept as {}: replayed by the tests from now on", folder.join(name).display()),
+        Err(fault) => println!("not kept: {fault}"),
     }
 }
 
@@ -79,7 +101,8 @@ fn many(request: &Request) -> ExitCode {
         match run(&Options::drawn(seed)) {
             Ok(report) => statistics.join(&report.statistics),
             Err(failed) => {
-                println!("{failed}\nagain: simulate --run \"{}\"", failed.options.told());
+                tell(&failed);
+                println!("again: simulate --run \"{}\"", failed.options.told());
                 return ExitCode::FAILURE;
             }
         }

@@ -9,7 +9,7 @@ use treaty_engine::store::Sqlite;
 use super::chance::Chance;
 use super::compose::Writer;
 use super::failure::{Failure, Result};
-use super::node::{Done, ids_of, read, read_shown};
+use super::node::{Checked, Done, ids_of, read, read_shown};
 use super::steps::{connect, hear, talk};
 use super::tables::{Tables, difference};
 use super::world::{World, key};
@@ -53,7 +53,7 @@ pub(super) fn finish(world: &mut World) -> Result<()> {
     heal(world, &mut chance)?;
     converge(world, &mut chance)?;
     check_same(world)?;
-    follow(world)?;
+    follow(world, &mut chance)?;
     check_other_orders(world, &mut chance)?;
     check_on_top(world, &mut chance)
 }
@@ -126,11 +126,15 @@ fn check_same(world: &mut World) -> Result<()> {
 }
 
 /// The tables of every application come to show everything.
-fn follow(world: &mut World) -> Result<()> {
+fn follow(world: &mut World, chance: &mut Chance) -> Result<()> {
     let rows_max = usize::try_from(world.options.rows_max).unwrap_or(1);
     for node in &mut world.nodes {
         let mut batch_count = 0;
-        while !node.apply(rows_max)?.0 {
+        loop {
+            let checked = if chance.below(4) == 0 { Checked::Yes } else { Checked::No };
+            if node.apply(rows_max, checked)?.0 {
+                break;
+            }
             batch_count += 1;
             if batch_count > 10_000 {
                 return Err(Failure::new("apply", format!("the tables of node {} never show everything", node.number)));
@@ -168,6 +172,9 @@ fn check_other_orders(world: &mut World, chance: &mut Chance) -> Result<()> {
             let batch = replica.next_batch(&shown, rows_max).map_err(Failure::of("reading a batch"))?;
             super::tables::fold(&mut tables, batch.changes);
             shown = batch.to;
+            if chance.below(3) > 0 {
+                continue;
+            }
             if let Some(fault) = difference(&world.schema, &tables, &read_shown(&replica, &shown)?) {
                 return Err(Failure::new("apply", format!("tables in another order are not those read: {fault}")));
             }

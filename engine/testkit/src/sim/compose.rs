@@ -66,6 +66,19 @@ impl Writer<'_> {
         LocalTransaction { operations: draft.operations }
     }
 
+    /// Draws a removal of somebody that also does something with a row that others write to as well: claims its keys,
+    /// refers to it, deletes it.
+    pub(super) fn removal_and_rivalry(&mut self, victim: Identity, row: (usize, RowId)) -> LocalTransaction {
+        let image = self.rows[&row].clone();
+        let mut rival = self.rival_of(row.0, row.1, &image);
+        let mut removal = self.removal_of(&[victim]);
+        if self.chance.below(2) == 0 {
+            std::mem::swap(&mut rival, &mut removal);
+        }
+        removal.operations.append(&mut rival.operations);
+        removal
+    }
+
     /// Draws a co-transaction that gives somebody rights.
     pub(super) fn grant_to(&mut self, friend: Identity, role: &str) -> LocalTransaction {
         let mut draft = Draft::default();
@@ -116,7 +129,7 @@ impl Writer<'_> {
             Some(1) => self.insert_any(draft),
             Some(2) => self.update_any(draft),
             Some(3) => {
-                if let Some((table, id)) = self.any_row(|_| true) {
+                if let Some((table, id)) = self.row_to_delete() {
                     self.delete(draft, table, id);
                 }
             }
@@ -128,7 +141,8 @@ impl Writer<'_> {
 
     /// Work on who may do what.
     fn powers(&mut self, draft: &mut Draft) {
-        let person = *self.chance.pick(self.people).expect("there are people");
+        let anybody = *self.chance.pick(self.people).expect("there are people");
+        let person = if self.chance.below(4) == 0 { self.author } else { anybody };
         let role = *self.chance.pick(&["admin", "admin", "editor", "guest"]).expect("there are roles");
         match self.chance.below(8) {
             0..=2 => self.grant(draft, person, role),
@@ -151,6 +165,10 @@ impl Writer<'_> {
                     }
                 }
             }
+        }
+        // What was granted may be used at once.
+        if self.chance.below(2) == 0 {
+            self.insert_any(draft);
         }
     }
 
@@ -331,6 +349,23 @@ impl Writer<'_> {
                 .filter(move |key| key.target == table)
                 .map(move |key| (from, key.column, key.on_delete))
         })
+    }
+
+    /// Any row, or rather one that others refer to.
+    fn row_to_delete(&mut self) -> Option<(usize, RowId)> {
+        let schema = self.schema;
+        let targets: Vec<(usize, RowId)> = self
+            .rows
+            .iter()
+            .flat_map(|((table, _), row)| {
+                schema.tables()[*table].foreign_keys.iter().filter_map(|key| match row.cells[key.column] {
+                    Some(Value::Uuid(id)) => Some((key.target, RowId(id))),
+                    _ => None,
+                })
+            })
+            .collect();
+        let referred = self.chance.pick(&targets).copied();
+        if self.chance.below(2) == 0 && referred.is_some() { referred } else { self.any_row(|_| true) }
     }
 
     fn any_row(&mut self, wanted: impl Fn(usize) -> bool) -> Option<(usize, RowId)> {

@@ -18,7 +18,7 @@ use super::tables::{Tables, rows_of};
 use super::world::{World, key};
 
 /// How often somebody tries to write something that stands.
-const TRIES: usize = 4;
+const TRIES: usize = 5;
 
 /// One attack.
 pub(super) fn step(world: &mut World, chance: &mut Chance) -> Result<()> {
@@ -90,15 +90,16 @@ pub(super) fn before(world: &World, id: &EntryId) -> Version {
 }
 
 /// Signs an entry on a version; whoever knows everything learns of it. None if nothing is left of the work.
+///
+/// * `rows` - what the version shows.
 pub(super) fn write(
     world: &mut World,
     author: u8,
-    on: &Version,
+    (on, rows): (&Version, &Tables),
     work: &[LocalTransaction],
 ) -> Result<Option<(Entry, bool)>> {
-    let rows = read(&world.shadow, on)?;
     let payload = {
-        let mut crafter = Crafter::new(&world.schema, &rows);
+        let mut crafter = Crafter::new(&world.schema, rows);
         let pushed: Vec<bool> = work.iter().map(|transaction| crafter.push(transaction)).collect();
         if !pushed.contains(&true) {
             return Ok(None);
@@ -156,7 +157,7 @@ fn attempt(
             };
             draw(&mut writer)
         };
-        match write(world, author, on, &[work])? {
+        match write(world, author, (on, &rows), &[work])? {
             Some((entry, true)) => {
                 world.tell(|| format!("author {author} writes {}", &entry.id().to_string()[..8]));
                 return Ok(Some(entry));
@@ -182,7 +183,7 @@ fn back_date(world: &mut World, chance: &mut Chance) -> Result<()> {
     if chance.below(3) == 0 {
         // Several co-transactions, each on top of the one before, as they come.
         let work = transactions(world, chance, &rows, key(author).identity());
-        if let Some((entry, true)) = write(world, author, &on, &work)? {
+        if let Some((entry, true)) = write(world, author, (&on, &rows), &work)? {
             world.statistics.count("hostile: back-dated, several at once");
             spread(world, chance, Some(entry));
         }
@@ -238,9 +239,15 @@ fn ring(world: &mut World, chance: &mut Chance) -> Result<()> {
         return back_date(world, chance);
     }
     world.statistics.count(format!("hostile: ring of {}", admins.len()));
+    // Perhaps they also fight for something else: then no two of the ring may both stand.
+    let all: Vec<(usize, RowId)> = rows.keys().copied().collect();
+    let prize = if chance.below(2) == 0 { chance.pick(&all).copied() } else { None };
     for index in 0..admins.len() {
         let (number, next) = (admins[index].0, admins[(index + 1) % admins.len()].1);
-        let entry = attempt(world, chance, (number, &on), |writer| writer.removal_of(&[next]))?;
+        let entry = attempt(world, chance, (number, &on), |writer| match prize {
+            Some(row) => writer.removal_and_rivalry(next, row),
+            None => writer.removal_of(&[next]),
+        })?;
         spread(world, chance, entry);
     }
     Ok(())

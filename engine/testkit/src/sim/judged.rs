@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use treaty_engine::causality::Version;
-use treaty_engine::cotx::Reason;
+use treaty_engine::cotx::{Reason, Refusal};
 use treaty_engine::log::Entry;
 use treaty_engine::relation::RowId;
 use treaty_engine::replica::{Replica, RowImage};
@@ -33,9 +33,19 @@ impl Judged {
         Ok(judged)
     }
 
-    /// Says why an entry is refused whose payload decodes. None: it is admitted.
-    pub(super) fn refusal_of(&self, entry: &Entry) -> Option<Reason> {
-        self.history.judge(entry)
+    /// Compares what was made of an entry with what should be. Header and structure are the codec's to judge.
+    pub(super) fn check_fate(&self, entry: &Entry, refusal: Option<&Refusal>) -> Result<()> {
+        let reason = refusal.map(|refusal| refusal.reason);
+        if matches!(reason, Some(Reason::Payload | Reason::Header | Reason::Ancestor)) {
+            return Ok(());
+        }
+        let expected = self.history.judge(entry);
+        if expected == reason {
+            return Ok(());
+        }
+        let said = refusal.map_or_else(|| "admitted".to_owned(), |refusal| format!("{:?}: {refusal}", refusal.reason));
+        let text = format!("entry {} is {said}; the oracle says {expected:?}", entry.id());
+        Err(Failure::new("oracle admission", text))
     }
 
     /// Keeps an entry that was admitted.
@@ -72,6 +82,9 @@ impl Judged {
             }
         }
         statistics.add("oracle: entries", past_count);
+        for (what, times) in history.census(&history.all_heads()) {
+            statistics.add(what, times);
+        }
         for verdict in history.verdicts(&history.all_heads()).values() {
             match verdict {
                 Verdict::Live => statistics.count("live"),

@@ -63,7 +63,8 @@ pub(super) fn payload_of(entry: &Entry) -> Option<Payload> {
     }
 }
 
-fn table_of<'s>(schema: &'s Schema, head: &Head, table: ObjectRef) -> Option<(usize, &'s Table)> {
+/// The table that a payload names.
+pub(super) fn table_of<'s>(schema: &'s Schema, head: &Head, table: ObjectRef) -> Option<(usize, &'s Table)> {
     schema.table_by_id(object(head, table))
 }
 

@@ -177,7 +177,7 @@ impl Draw<'_> {
                 "seats team:ref:teams:{action}! who:identity!{unique} frozen(team,who) insert=member delete={delete}"
             ));
         }
-        if self.chance.below(4) == 0 {
+        if self.chance.below(3) == 0 {
             self.lines.push("passes who:identity! note:text frozen(who) insert=all delete=all update=all".to_owned());
             self.powers.push("pass".to_owned());
         }
@@ -210,7 +210,7 @@ impl Draw<'_> {
         let name = format!("t{index}");
         let mut line = format!("{name} a:int b:int x:text who:identity");
         let (mut references, mut fixed) = (Vec::new(), vec!["who".to_owned()]);
-        for number in 0..[0, 1, 1, 2, 2][self.chance.below(5)] {
+        for number in 0..[0, 1, 1, 2, 2, 2][self.chance.below(6)] {
             let (column, text) = self.reference(index, number);
             line += &format!(" {column}:{text}");
             references.push((column, text));
@@ -261,7 +261,7 @@ impl Draw<'_> {
         let actions: &[&str] = if target == "members" {
             &["cascade", "setnull", "noaction"]
         } else {
-            &["cascade", "setnull", "restrict", "noaction"]
+            &["cascade", "cascade", "setnull", "restrict", "restrict", "noaction"]
         };
         let action = self.one(actions);
         let can_be_required = action != "setnull" && target != format!("t{index}");

@@ -10,12 +10,14 @@ use super::compose::Writer;
 use super::failure::{Failure, Result};
 use super::hostile;
 use super::link::Link;
-use super::node::{Done, entry_of, ids_of};
+use super::node::{Checked, Done, entry_of, ids_of};
 use super::tables::Tables;
 use super::world::{Fate, Parcel, World, key};
 
 /// Most bytes that move between two replicas at once.
 const CHUNK_MAGNITUDE_MAX: usize = 14;
+/// How often a client tries to write something that stands.
+const TRIES: usize = 5;
 
 /// Does one step of a run. Whatever is random comes from the seed and the number of the step.
 pub(super) fn step(world: &mut World, number: u64) -> Result<()> {
@@ -46,36 +48,40 @@ pub(super) fn step(world: &mut World, number: u64) -> Result<()> {
     }
 }
 
-/// An honest client writes on what it sees.
+/// An honest client writes on what it sees; what is refused it gives up, and tries something else.
 fn work(world: &mut World, chance: &mut Chance) -> Result<()> {
     let number = chance.below(world.nodes.len());
     let author = key(u8::try_from(number).unwrap_or(0));
-    let transactions = transactions(world, chance, &world.nodes[number].tables, author.identity());
-    if transactions.is_empty() {
-        return Ok(());
-    }
-    let time_ms = world.now;
-    let done = world.nodes[number].import(&author, &transactions, time_ms)?;
-    let Done::Yes(outcome) = done else {
-        world.tell(|| format!("node {number} crashes while importing"));
-        world.statistics.count("crash: importing");
-        return learn_all(world, number);
-    };
-    for judged in &outcome.transactions {
-        match judged {
-            Ok(_) => world.statistics.count("work: stands"),
-            Err(refusal) => world.statistics.count(format!("work: refused, {}", refusal.reason.code())),
+    for _ in 0..TRIES {
+        let transactions = transactions(world, chance, &world.nodes[number].tables, author.identity());
+        if transactions.is_empty() {
+            continue;
         }
+        let time_ms = world.now;
+        let Done::Yes(outcome) = world.nodes[number].import(&author, &transactions, time_ms)? else {
+            world.tell(|| format!("node {number} crashes while importing"));
+            world.statistics.count("crash: importing");
+            drop_links(world, |ends| ends.contains(&number));
+            return learn_all(world, number);
+        };
+        for judged in &outcome.transactions {
+            match judged {
+                Ok(_) => world.statistics.count("work: stands"),
+                Err(refusal) => world.statistics.count(format!("work: refused, {}", refusal.reason.code())),
+            }
+        }
+        if outcome.entries.is_empty() {
+            continue;
+        }
+        world.tell(|| format!("node {number} imports {:?}", short(&outcome.entries)));
+        for id in outcome.entries {
+            let entry = entry_of(&world.nodes[number].replica, &id)?;
+            learn_own(world, number, &entry)?;
+            publish(world, chance, &entry, None);
+        }
+        return world.nodes[number].check_constraints();
     }
-    let (stands, all) =
-        (outcome.transactions.iter().filter(|judged| judged.is_ok()).count(), outcome.transactions.len());
-    world.tell(|| format!("node {number} imports {stands} of {all} into {:?}", short(&outcome.entries)));
-    for id in outcome.entries {
-        let entry = entry_of(&world.nodes[number].replica, &id)?;
-        learn_own(world, number, &entry)?;
-        publish(world, chance, &entry, None);
-    }
-    world.nodes[number].check_tables()
+    Ok(())
 }
 
 /// Draws co-transactions on top of what somebody sees, each seeing those before it.
@@ -142,6 +148,7 @@ fn learn_own(world: &mut World, number: usize, entry: &Entry) -> Result<()> {
         return Err(Failure::new("import", format!("node {number} wrote entry {}, which is {fate:?}", entry.id())));
     }
     world.promised.insert(*entry.id());
+    world.heard[number].push(*entry.id());
     Ok(())
 }
 
@@ -213,7 +220,7 @@ fn apply(world: &mut World, chance: &mut Chance) -> Result<()> {
     let node = chance.below(world.nodes.len());
     let rows_max = 1 + chance.below(usize::try_from(world.options.rows_max).unwrap_or(1));
     for _ in 0..=chance.below(4) {
-        let (is_last, change_count) = world.nodes[node].apply(rows_max)?;
+        let (is_last, change_count) = world.nodes[node].apply(rows_max, Checked::Yes)?;
         world.statistics.add("rows applied", change_count as u64);
         world.tell(|| format!("the tables of node {node} change in {change_count} rows"));
         if is_last {

@@ -17,10 +17,12 @@ use super::failure::{Failure, Result};
 use super::judged::Judged;
 use super::ledger::Ledger;
 use super::link::Link;
-use super::node::{Node, entry_of};
+use super::node::{Checked, Node, entry_of};
 use super::options::Options;
+use super::retell::retell;
 use super::schema::patch_of;
 use super::statistics::Statistics;
+use super::tale::Tale;
 use crate::dag::keypair;
 
 /// Number of the first hostile author; honest ones have the numbers of their replicas.
@@ -64,6 +66,8 @@ pub(super) struct World {
     pub fates: BTreeMap<EntryId, Fate>,
     /// Entries whose import an honest client was told of, and those admitted by an honest replica: none may be lost.
     pub promised: BTreeSet<EntryId>,
+    /// What each replica admitted, in the order of its admission.
+    pub(super) heard: Vec<Vec<EntryId>>,
     /// What hostile authors keep in mind.
     pub ledger: Ledger,
     /// What replicas that hold a version say of it.
@@ -99,6 +103,7 @@ impl World {
             fates: BTreeMap::from([(*genesis.id(), Fate::Admitted)]),
             promised: BTreeSet::new(),
             ledger: Ledger::default(),
+            heard: vec![Vec::new(); count],
             digests: BTreeMap::new(),
             now: 0,
             statistics: Statistics::default(),
@@ -112,7 +117,7 @@ impl World {
             people,
         };
         world.ledger.note(&world.schema, &world.genesis);
-        world.nodes.iter_mut().try_for_each(|node| node.apply(usize::MAX).map(|_| ()))?;
+        world.nodes.iter_mut().try_for_each(|node| node.apply(usize::MAX, Checked::Yes).map(|_| ()))?;
         Ok(world)
     }
 
@@ -154,6 +159,24 @@ impl World {
         self.event_hash
     }
 
+    /// The run as tales: what each replica heard, and what the hostile authors did.
+    pub(super) fn tales(&self, lines: &str) -> Vec<Tale> {
+        let admitted = |id: &&EntryId| self.fates.get(id) == Some(&Fate::Admitted);
+        let order: Vec<EntryId> = self.order.iter().filter(admitted).copied().collect();
+        let tale = |told: &[EntryId], heard: &[EntryId]| {
+            let told: Vec<&Entry> = told.iter().map(|id| &self.entries[id]).collect();
+            retell((&self.schema, lines), &self.genesis, &told, heard)
+        };
+        let of_node = |heard: &Vec<EntryId>| {
+            let told: Vec<EntryId> = order.iter().filter(|id| heard.contains(id)).copied().collect();
+            tale(&told, heard)
+        };
+        let mut tales: Vec<Tale> = self.heard.iter().filter_map(of_node).collect();
+        tales.extend(tale(&order, &order));
+        tales.extend(tale(&self.order, &self.order));
+        tales
+    }
+
     /// Lets those who know everything learn of an entry. Returns whether it is admitted.
     pub(super) fn learn(&mut self, entry: &Entry) -> Result<bool> {
         let id = *entry.id();
@@ -163,24 +186,14 @@ impl World {
         let outcome = self.shadow.ingest(vec![entry.clone()]).map_err(Failure::of("ingesting in the shadow"))?;
         self.entries.insert(id, entry.clone());
         self.order.push(id);
-        let fate = if outcome.admitted.contains(&id) {
-            Fate::Admitted
-        } else if let Some((_, refusal)) = outcome.refused.iter().find(|(refused, _)| *refused == id) {
-            Fate::Refused(refusal.reason)
-        } else {
-            return Err(Failure::new("admission", format!("entry {id} is neither admitted nor refused by the shadow")));
+        let refusal = outcome.refused.iter().find(|(refused, _)| *refused == id).map(|(_, refusal)| refusal);
+        let fate = match refusal {
+            Some(refusal) => Fate::Refused(refusal.reason),
+            None if outcome.admitted.contains(&id) => Fate::Admitted,
+            None => return Err(Failure::new("admission", format!("entry {id} is neither admitted nor refused"))),
         };
         self.fates.insert(id, fate);
-        // Of structure the oracle says less: what it cannot read is the codec's to refuse.
-        let is_about_meaning = !matches!(fate, Fate::Refused(Reason::Payload | Reason::Header | Reason::Ancestor));
-        if is_about_meaning {
-            let expected = self.judged.refusal_of(entry).map_or(Fate::Admitted, Fate::Refused);
-            if expected != fate {
-                let why: Vec<String> = outcome.refused.iter().map(|(_, refusal)| refusal.to_string()).collect();
-                let text = format!("entry {id} is {fate:?} ({}), the oracle says {expected:?}", why.join("; "));
-                return Err(Failure::new("oracle admission", text));
-            }
-        }
+        self.judged.check_fate(entry, refusal)?;
         if let Fate::Refused(reason) = fate {
             self.statistics.refused(reason);
             return Ok(false);
@@ -195,6 +208,7 @@ impl World {
         for id in &outcome.admitted {
             self.note_fate(node, id, Fate::Admitted)?;
             self.promised.insert(*id);
+            self.heard[node].push(*id);
         }
         for (id, refusal) in &outcome.refused {
             self.note_fate(node, id, Fate::Refused(refusal.reason))?;
@@ -240,12 +254,20 @@ fn first_rows(schema: &Schema, options: &Options, chance: &mut Chance) -> Vec<Lo
         if number != 0 && chance.below(8) == 0 {
             continue;
         }
-        let role = if number == 0 { "admin" } else { ["admin", "admin", "editor", "guest"][chance.below(4)] };
-        let mut cells = vec![None; table.columns.len()];
-        cells[table.id_column] = Some(Value::Uuid(chance.uuid()));
-        cells[column("who")] = Some(Value::Identity(keypair(number).identity()));
-        cells[column("role")] = text(role);
-        rows.push(LocalRow { table: index, cells });
+        let drawn = ["admin", "admin", "admin", "editor", "guest"][chance.below(5)];
+        let first = if number == 0 { "admin" } else { drawn };
+        // Some have two rows, of which one may go.
+        let second = ["", "editor", "admin"][chance.below(3)];
+        let is_second_valid = first != second && table.uniques.iter().all(|unique| unique.columns.len() > 1);
+        for role in
+            [first, second].into_iter().take(if is_second_valid { 2 } else { 1 }).filter(|role| !role.is_empty())
+        {
+            let mut cells = vec![None; table.columns.len()];
+            cells[table.id_column] = Some(Value::Uuid(chance.uuid()));
+            cells[column("who")] = Some(Value::Identity(keypair(number).identity()));
+            cells[column("role")] = text(role);
+            rows.push(LocalRow { table: index, cells });
+        }
     }
     rows
 }
