@@ -59,8 +59,10 @@ fn json_has_the_names_that_scripts_rely_on() {
         names(&entry),
         [
             "author",
+            "culprit",
             "entry",
             "height",
+            "message",
             "operation",
             "reason",
             "row",

@@ -91,10 +91,7 @@ fn print_item(schema: &Schema, item: &LogItem, wanted: &mut Wanted, format: Form
 
 fn object(schema: &Schema, item: &LogItem, transaction: usize, operation: &LogOperation) -> LogObject {
     let table = &schema.tables()[operation.table];
-    let (verdict, reason) = match &item.transactions[transaction].verdict {
-        Verdict::Live => ("live", None),
-        Verdict::Void { reason, .. } => ("void", Some(reason.code().to_owned())),
-    };
+    let verdict = Told::of(&item.transactions[transaction].verdict);
     LogObject {
         entry: item.id.to_string(),
         height: item.height,
@@ -109,8 +106,32 @@ fn object(schema: &Schema, item: &LogItem, transaction: usize, operation: &LogOp
         table: table.name.to_string(),
         row: operation.id.to_string(),
         values: raw_json(&json_of_some(table, &operation.cells)),
-        verdict,
-        reason,
+        verdict: verdict.word,
+        reason: verdict.reason,
+        message: verdict.message,
+        culprit: verdict.culprit,
+    }
+}
+
+/// A verdict as it is printed.
+struct Told {
+    word: &'static str,
+    reason: Option<String>,
+    message: Option<String>,
+    culprit: Option<String>,
+}
+
+impl Told {
+    fn of(verdict: &Verdict) -> Told {
+        match verdict {
+            Verdict::Live => Told { word: "live", reason: None, message: None, culprit: None },
+            Verdict::Void { reason, message, culprit } => Told {
+                word: "void",
+                reason: Some(reason.code().to_owned()),
+                message: Some(message.clone()),
+                culprit: culprit.map(|culprit| culprit.entry.to_string()),
+            },
+        }
     }
 }
 
@@ -119,7 +140,11 @@ fn text(object: &LogObject) -> String {
         "{}" => String::new(),
         values => format!(" {values}"),
     };
-    let verdict = object.reason.as_ref().map_or_else(String::new, |reason| format!(" void ({reason})"));
+    let verdict = match (&object.message, &object.culprit) {
+        (Some(message), Some(culprit)) => format!("\n    void: {message} (by {})", short(culprit)),
+        (Some(message), None) => format!("\n    void: {message}"),
+        (None, _) => String::new(),
+    };
     format!(
         "{} {} {} {} {} {}{values}{verdict}",
         short(&object.entry),

@@ -194,10 +194,14 @@ pub struct LogObject {
     pub row: String,
     /// The values written, by column.
     pub values: Box<RawValue>,
-    /// "live" or "void".
+    /// "live" or "void", by everything that this node holds.
     pub verdict: &'static str,
-    /// Why it is void.
+    /// Why it is void: a stable code.
     pub reason: Option<String>,
+    /// The same as a sentence for a person.
+    pub message: Option<String>,
+    /// The entry that caused it.
+    pub culprit: Option<String>,
 }
 
 /// `treaty at`: one line per row.
