@@ -4,7 +4,7 @@
 //! attackers is.
 
 use treaty_engine::relation::RowName;
-use treaty_schema::{Command, ForeignKey, OnDelete, Table};
+use treaty_schema::{Command, OnDelete, Table};
 
 use crate::facts::{Facts, Write, claimed};
 use crate::history::{Cells, Content, Deed, History};
@@ -110,7 +110,7 @@ impl History {
         let keys = self.table(*table).foreign_keys.iter().filter(|key| key.on_delete == OnDelete::Cascade);
         let referring = keys.flat_map(|key| {
             let writes = facts.writes_of(*row).filter(|write| self.is_before(write.by, of));
-            writes.filter(|write| refers(write, key).is_some_and(|target| self.deletes(of, target))).map(move |write| {
+            writes.filter(|write| write.refers(key).is_some_and(|target| self.deletes(of, target))).map(move |write| {
                 Alternative {
                     witnesses: vec![write.by, CoTxName::of(*row)],
                     attackers: self.releases(facts, of, write, key.column),
@@ -152,18 +152,17 @@ impl History {
     pub(crate) fn delete_conditions(&self, facts: &Facts<'_>, of: CoTxName, operation: u32) -> Vec<Condition> {
         let Deed::Delete { row: deleted, .. } = &self.deeds(of)[operation as usize] else { return Vec::new() };
         let mut conditions = Vec::new();
-        for write in facts.all_writes() {
-            for key in &self.table(write.table).foreign_keys {
-                let matters = match key.on_delete {
-                    OnDelete::SetNull => false,
-                    OnDelete::Cascade | OnDelete::NoAction => self.is_before(write.by, of),
-                    OnDelete::Restrict => self.is_before(write.by, of) || self.is_concurrent(write.by, of),
-                };
-                if matters && refers(write, key) == Some(*deleted) {
-                    let condition = self.does_not_count(facts, of, write, key.column);
-                    let order = (self.position(write.by), write.operation, key.column);
-                    conditions.extend(condition.map(|alternatives| (order, write.by, alternatives)));
-                }
+        for (write, key) in facts.references_to(self.schema(), *deleted) {
+            let key = &self.table(write.table).foreign_keys[*key];
+            let matters = match key.on_delete {
+                OnDelete::SetNull => false,
+                OnDelete::Cascade | OnDelete::NoAction => self.is_before(write.by, of),
+                OnDelete::Restrict => self.is_before(write.by, of) || self.is_concurrent(write.by, of),
+            };
+            if matters {
+                let condition = self.does_not_count(facts, of, write, key.column);
+                let order = (self.position(write.by), write.operation, key.column);
+                conditions.extend(condition.map(|alternatives| (order, write.by, alternatives)));
             }
         }
         conditions.sort_by_key(|(order, _, _)| *order);
@@ -189,10 +188,8 @@ impl History {
             Deed::Update { row, .. } | Deed::Delete { row, .. } => *row,
         };
         let mut conditions = Vec::new();
-        for write in facts.all_writes().filter(|write| write.table == table && write.row != row) {
-            if claimed(self.table(table), index, write.cells).as_ref() != Some(&key) {
-                continue;
-            }
+        let claims = facts.claims_of(self.schema(), &(table, index, key));
+        for write in claims.iter().filter(|write| write.row != row) {
             let is_better = || self.rank(write.by.operation(write.operation)) < self.rank(of.operation(operation));
             if self.is_before(write.by, of) || (self.is_concurrent(write.by, of) && is_better()) {
                 let column = self.table(table).uniques[index].columns[0];
@@ -277,13 +274,5 @@ fn written(deed: &Deed) -> Option<(usize, &Cells)> {
     match deed {
         Deed::Insert { table, cells, .. } | Deed::Update { table, cells, .. } => Some((*table, cells)),
         Deed::Delete { .. } => None,
-    }
-}
-
-/// The row that a write refers to by a foreign key.
-fn refers(write: &Write<'_>, key: &ForeignKey) -> Option<RowName> {
-    match write.cells.get(&key.column) {
-        Some(Some(Content::Row(target))) => Some(*target),
-        _ => None,
     }
 }

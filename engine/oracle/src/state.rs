@@ -68,8 +68,11 @@ impl<'h> State<'h> {
     /// The live row shown under an id: of those with it, the one of smallest rank.
     pub(crate) fn shown_row(&self, table: usize, id: RowId) -> Option<RowName> {
         let twins = self.facts.rows.iter().filter(|(_, row)| row.table == table && row.id == id);
-        let live = twins.map(|(name, _)| *name).filter(|name| self.is_live(*name));
-        live.min_by_key(|name| self.history.rank(*name))
+        let live: Vec<RowName> = twins.map(|(name, _)| *name).filter(|name| self.is_live(*name)).collect();
+        match live[..] {
+            [only] => Some(only),
+            _ => live.into_iter().min_by_key(|name| self.history.rank(*name)),
+        }
     }
 
     /// Under what a row is shown; one that is not live has its own id while no live row is shown under it.

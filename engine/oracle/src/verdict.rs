@@ -82,8 +82,9 @@ impl History {
         let verdicts = match self.mode {
             Mode::AllLive => cotxs.into_iter().map(|cotx| (cotx, Verdict::Live)).collect(),
             Mode::Judged => {
-                // From the past upwards, so that no question about a smaller view nests deeply.
-                for cotx in &cotxs {
+                // From the past upwards, so that questions about smaller views do not nest deeply.
+                let ranked = self.facts(view).ranked(self.schema());
+                for cotx in cotxs.iter().filter(|cotx| ranked.contains(cotx)) {
                     self.seniority(*cotx);
                 }
                 self.solve(view, &cotxs)

@@ -64,6 +64,7 @@ macro_rules! each_scenario {
             a_cascade_ends_with_a_release_that_is_live_again
             an_own_write_of_greater_position_releases_a_concurrent_reference
             an_own_write_of_smaller_position_releases_nothing
+            a_cascade_relies_on_the_row_that_refers
         );
         $crate::scenario_tests!($check, references:
             against_a_concurrent_delete_the_reference_is_void

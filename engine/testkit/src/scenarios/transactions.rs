@@ -247,3 +247,23 @@ pub fn an_own_write_of_smaller_position_releases_nothing() -> Scenario {
         "#]],
     )
 }
+
+/// The same, if the write that referred stands, but the row that it was written to never was.
+pub fn a_cascade_relies_on_the_row_that_refers() -> Scenario {
+    members(
+        "p     @anna on genesis: insert projects p name=p; insert projects q name=q
+         made  @dora on p:       insert issues i project=q title=i
+         moved @eric on made:    update i project=p
+         whole @eric on moved:   delete p; delete i
+         out   @anna on p:       delete dora",
+        expect![[r#"
+            p          live
+            made       void: permission of operation 0, lost to out
+            moved      live
+            whole      void: permission of operation 1, lost to made
+            out        live
+            members:   anna, ben, cleo, eric
+            projects:  p(name=p), q(name=q)
+        "#]],
+    )
+}
