@@ -22,12 +22,12 @@ mod scene;
 mod source;
 mod types;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use treaty_schema::Schema;
 
 use crate::causality::{Index, Version, VersionError};
-use crate::cotx::may_read_peers;
+use crate::cotx::{Views, may_read_peers};
 use crate::hash::SpaceId;
 use crate::identity::{Identity, Keypair};
 use crate::log::Entry;
@@ -47,6 +47,10 @@ pub struct Replica {
     index: Index,
     layout: Layout,
     heads: RefCell<HeadCache>,
+    /// Verdicts of views that were worked out.
+    views: Views,
+    /// Co-transactions whose verdicts were worked out since this was opened.
+    evaluations: Cell<u64>,
     /// A write transaction failed: what memory holds may be ahead of the store.
     is_stale: bool,
 }
@@ -115,6 +119,11 @@ impl Replica {
     /// Returns how many entries are held.
     pub fn entry_count(&self) -> u64 {
         self.index.entry_count()
+    }
+
+    /// Returns how many verdicts were worked out since the replica was opened, admission aside: a measure of cost.
+    pub fn evaluation_count(&self) -> u64 {
+        self.evaluations.get()
     }
 
     /// The causality index, for whoever reconciles with peers.
@@ -339,6 +348,7 @@ impl Replica {
     fn refresh(&mut self) -> Result<(), ReplicaError> {
         if self.is_stale {
             self.heads = RefCell::default();
+            self.views.clear();
             self.index = Index::load(&self.store)?;
             self.is_stale = false;
         }

@@ -40,6 +40,12 @@ impl Past {
         self.0.iter().map(|top| top.sequence()).sum()
     }
 
+    /// Returns the set without the last entry of a chain that nothing in it follows.
+    pub fn before(&self, pos: Pos) -> Past {
+        let before = |top: &Pos| if *top == pos { Pos::new(top.chain(), top.sequence() - 1) } else { Some(*top) };
+        Past(self.0.iter().filter_map(before).collect())
+    }
+
     /// Says whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -44,6 +44,8 @@ pub(super) struct Effects {
     /// By row referred to.
     pub(super) references: BTreeMap<Target, Vec<OwnReference>>,
     pub(super) guards: BTreeMap<IndexKey, Vec<OwnOperation>>,
+    /// Inserts into tables whose rows policies look for.
+    pub(super) by_table: BTreeMap<usize, Vec<OwnOperation>>,
 }
 
 impl Effects {
@@ -60,6 +62,9 @@ impl Effects {
         }
         for (target, references) in later.references {
             self.references.entry(target).or_default().extend(references);
+        }
+        for (table, rows) in later.by_table {
+            self.by_table.entry(table).or_default().extend(rows);
         }
         for (key, rows) in later.guards {
             self.guards.entry(key).or_default().extend(rows);

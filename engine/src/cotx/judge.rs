@@ -6,16 +6,21 @@
 //! Spec: docs/spec/admission.md.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use treaty_schema::Command;
 
 use super::effects::{Effects, OwnRow};
-use super::permission::Known;
+use super::condition::Weight;
+use super::permission::Support;
 use super::refusal::{Reason, Refusal};
 use super::rules;
+use super::verdict::VerdictStore;
+use super::witnesses::Known;
 use crate::fault::StoreError;
 use crate::identity::Identity;
-use crate::relation::{Act, Content, Layout, RelationStore, ResolveError, RowId, RowRecord, Target, View};
+use crate::relation::{Act, Content, Layout, ResolveError, RowId, RowKey, RowRecord, Target, View};
 
 /// Where the operations of an entry being judged come from.
 pub trait Source {
@@ -63,6 +68,21 @@ pub struct Judge<'j, S> {
     pub(super) ignores_deletes: bool,
     /// Witnesses found, as long as nothing that may take one away came between.
     pub(super) known: Known,
+    /// By co-transaction admitted so far, how senior it is, and by which row.
+    pub(super) grants: Vec<Option<(Weight, Target)>>,
+    /// Rows of other entries that permissions rest on.
+    readers: BTreeSet<RowKey>,
+    /// How senior rows make.
+    pub(super) weights: RefCell<BTreeMap<RowKey, Weight>>,
+}
+
+/// What was found out about an entry while it was judged, to be kept with it.
+#[derive(Debug, Clone, Default)]
+pub struct Findings {
+    /// By co-transaction, what makes it as senior as it is in its past.
+    pub grants: Vec<Option<Target>>,
+    /// The rows of other entries that its permissions rest on.
+    pub readers: BTreeSet<RowKey>,
 }
 
 /// One co-transaction under judgement.
@@ -72,6 +92,8 @@ pub(super) struct Case<'c, 'j, S> {
     pub(super) transaction: u32,
     /// What it does: all inserts, deletes and writes; claims, references and guards of the operations judged so far.
     pub(super) own: Effects,
+    /// What its permissions rest on so far.
+    pub(super) support: RefCell<Support>,
 }
 
 /// A row that an operation addresses.
@@ -81,13 +103,22 @@ pub(super) enum Addressed {
     Stored(RowRecord),
 }
 
-impl<'j, S: RelationStore> Judge<'j, S> {
+impl<'j, S: VerdictStore> Judge<'j, S> {
     /// Starts with an entry.
     ///
     /// * `view` - its past.
     /// * `author` - who signs it; none for genesis.
     pub fn new(view: View<'j, S>, author: Option<Identity>) -> Judge<'j, S> {
-        Judge { view, author, earlier: Effects::default(), ignores_deletes: false, known: Known::default() }
+        Judge {
+            view,
+            author,
+            earlier: Effects::default(),
+            ignores_deletes: false,
+            known: Known::default(),
+            grants: Vec::new(),
+            readers: BTreeSet::new(),
+            weights: RefCell::default(),
+        }
     }
 
     /// The past of the entry.
@@ -116,15 +147,27 @@ impl<'j, S: RelationStore> Judge<'j, S> {
     /// # Errors
     /// [`JudgeError::Refused`] names the first condition that is false, by operation; then nothing of it counts.
     pub fn admit(&mut self, source: &dyn Source, transaction: u32) -> Result<(), JudgeError> {
-        let mut case = Case { judge: self, source, transaction, own: Effects::default() };
+        let mut case =
+            Case { judge: self, source, transaction, own: Effects::default(), support: RefCell::default() };
         let judged = case.judge_all();
-        let own = case.own;
+        let (own, support) = (case.own, case.support.into_inner());
         if judged.is_err() || !own.deleted.is_empty() {
             self.known.borrow_mut().clear();
         }
         judged?;
         self.earlier.absorb(own);
+        self.grants.push(support.grant);
+        self.readers.extend(support.rows);
         Ok(())
+    }
+
+    /// Ends the judgement of the entry.
+    pub fn into_findings(self) -> Findings {
+        let grants = self.grants.into_iter().map(|grant| {
+            // A row that lends nothing makes nobody senior.
+            grant.filter(|(weight, _)| *weight != Weight::Nothing).map(|(_, row)| row)
+        });
+        Findings { grants: grants.collect(), readers: self.readers }
     }
 }
 
@@ -138,7 +181,7 @@ fn blame(cause: JudgeError, transaction: u32, operation: u32) -> JudgeError {
     }
 }
 
-impl<'j, S: RelationStore> Case<'_, 'j, S> {
+impl<'j, S: VerdictStore> Case<'_, 'j, S> {
     pub(super) fn layout(&self) -> &'j Layout {
         self.judge.view.layout()
     }

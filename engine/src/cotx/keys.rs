@@ -7,13 +7,14 @@ use treaty_schema::OnDelete;
 use super::effects::{OwnClaim, OwnOperation, OwnReference};
 use super::judge::{Case, JudgeError};
 use super::refusal::{Reason, Refusal};
+use super::verdict::VerdictStore;
 use crate::crdt::OperationKey;
 use crate::fault::StoreError;
 use crate::relation::{
-    ClaimRecord, Content, IndexKey, ReferenceRecord, RelationStore, RowKey, Target, claim_key, guard_key,
+    ClaimRecord, Content, IndexKey, ReferenceRecord, RowKey, Target, claim_key, guard_key,
 };
 
-impl<S: RelationStore> Case<'_, '_, S> {
+impl<S: VerdictStore> Case<'_, '_, S> {
     /// Refuses references to rows that are not there, or that this co-transaction deletes.
     pub(super) fn check_references<'c>(
         &self,
@@ -192,6 +193,9 @@ impl<S: RelationStore> Case<'_, '_, S> {
 
     /// Notes under which guard lookups a row inserted is found, for later operations.
     pub(super) fn note_guards(&mut self, table: usize, operation: u32, cells: &[Option<Content>]) {
+        if self.layout().of(table).is_read_by_policies {
+            self.own.by_table.entry(table).or_default().push((self.transaction, operation));
+        }
         for lookup in &self.layout().of(table).lookups {
             let key = guard_key(table, None, lookup.iter().map(|column| (*column, cells[*column].as_ref())));
             if let Some(key) = key {

@@ -1,6 +1,7 @@
 //! Who may sync: the policies of `treaty_peers`, on a state rather than for a co-transaction.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
@@ -8,11 +9,12 @@ use treaty_schema::{Command, Subject, is_permitted, visit_alternatives};
 
 use super::effects::Effects;
 use super::judge::{Case, Judge, JudgeError, Source};
-use super::permission::Witnesses;
+use super::verdict::VerdictStore;
+use super::witnesses::{Scope, Witnesses};
 use crate::fault::StoreError;
 use crate::identity::Identity;
 use crate::limits::FAREWELL_ALTERNATIVES_MAX;
-use crate::relation::{Act, RelationStore, RowKey, Target, View};
+use crate::relation::{Act, RowKey, Target, View};
 
 /// No operations: a state is asked, not a co-transaction.
 struct Nothing;
@@ -31,11 +33,11 @@ impl Source for Nothing {
 ///
 /// # Errors
 /// [`JudgeError::Store`].
-pub fn may_read_peers<S: RelationStore>(view: &View<'_, S>, peer: &Identity) -> Result<bool, JudgeError> {
+pub fn may_read_peers<S: VerdictStore>(view: &View<'_, S>, peer: &Identity) -> Result<bool, JudgeError> {
     let judge = Judge::new(*view, Some(*peer));
     let case = case(&judge);
     let policies = view.layout().schema().peer_policies().iter().filter(|policy| policy.command == Command::Select);
-    let rows = Witnesses { case: &case, operation: 0 };
+    let rows = Witnesses { case: &case, operation: 0, scope: Scope::All };
     is_permitted(view.layout().schema(), policies, Subject { row: &[], author: peer }, &rows)
 }
 
@@ -43,12 +45,12 @@ pub fn may_read_peers<S: RelationStore>(view: &View<'_, S>, peer: &Identity) -> 
 ///
 /// # Errors
 /// [`JudgeError::Store`].
-pub fn past_witnesses<S: RelationStore>(view: &View<'_, S>, peer: &Identity) -> Result<BTreeSet<RowKey>, JudgeError> {
+pub fn past_witnesses<S: VerdictStore>(view: &View<'_, S>, peer: &Identity) -> Result<BTreeSet<RowKey>, JudgeError> {
     let mut judge = Judge::new(*view, Some(*peer));
     judge.ignores_deletes = true;
     let case = case(&judge);
     let policies = view.layout().schema().peer_policies().iter().filter(|policy| policy.command == Command::Select);
-    let rows = Witnesses { case: &case, operation: 0 };
+    let rows = Witnesses { case: &case, operation: 0, scope: Scope::All };
     let (mut witnesses, mut count) = (BTreeSet::new(), 0);
     let subject = Subject { row: &[], author: peer };
     visit_alternatives(view.layout().schema(), policies, subject, &rows, &mut |alternative| {
@@ -63,5 +65,5 @@ pub fn past_witnesses<S: RelationStore>(view: &View<'_, S>, peer: &Identity) -> 
 }
 
 fn case<'c, 'j, S>(judge: &'c Judge<'j, S>) -> Case<'c, 'j, S> {
-    Case { judge, source: &Nothing, transaction: 0, own: Effects::default() }
+    Case { judge, source: &Nothing, transaction: 0, own: Effects::default(), support: RefCell::default() }
 }

@@ -4,7 +4,8 @@ use treaty_schema::{RowFault, Table, Value};
 
 use super::judge::{Case, JudgeError};
 use super::refusal::{Reason, Refusal};
-use crate::relation::{Content, Layout, RelationStore, Target};
+use super::verdict::VerdictStore;
+use crate::relation::{Content, Layout, Target};
 
 /// Returns the column groups that an update writes.
 ///
@@ -23,7 +24,7 @@ pub(super) fn groups_written(layout: &Layout, table: usize, columns: &[usize]) -
     Ok(groups)
 }
 
-impl<S: RelationStore> Case<'_, '_, S> {
+impl<S: VerdictStore> Case<'_, '_, S> {
     /// Checks what an insert writes. Returns the row's values as expressions read them.
     ///
     /// # Errors

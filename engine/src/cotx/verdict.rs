@@ -101,7 +101,7 @@ pub trait VerdictStore: RelationStore + Verdicts {
 
     /// Walks those entries whose permission rests on a row.
     ///
-    /// * `entries` - the first and the last that are asked for; of one chain.
+    /// * `entries` - the first and the last place that is asked for.
     fn readers(&self, row: RowKey, entries: (Pos, Pos), visit: &mut dyn FnMut(Pos) -> Walk) -> Result<(), StoreError>;
 
     /// Returns what made a co-transaction as senior as it was in its own past.

@@ -3,30 +3,28 @@
 //! The insertion of a plain row costs two writes; each UNIQUE key, foreign key and guard lookup one more. What is released or
 //! deleted is noted where it is looked up, so that looking costs what is there, not what ever was.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
+use std::collections::BTreeSet;
 
 use super::act::{Act, Content};
 use super::payload::Span;
 use super::store::{
-    ClaimRecord, IndexKey, Marks, ReferenceRecord, RelationStore, RelationWriter, RowRecord, WriteRecord,
+    ClaimRecord, Marks, ReferenceRecord, RelationStore, RelationWriter, RowRecord, WriteRecord,
 };
 use super::view::{View, Written};
 use super::{RowId, RowKey, RowName, keys};
 use crate::crdt::{OperationKey, Rank};
 use crate::fault::StoreError;
-use crate::log::{LogStore, Stamp};
+use crate::log::{LogStore, Pos, Stamp};
 
 /// The entry whose operations are kept.
 pub struct Keeper<'k, S> {
     /// Its past.
     pub view: View<'k, S>,
+    /// Where it is kept.
+    pub pos: Pos,
     /// Its height and id.
     pub stamp: Stamp,
 }
-
-/// By column group, the height of an entry that releases what is written there.
-type Closed = BTreeMap<usize, u64>;
 
 /// A write being kept: which row, by which operation.
 #[derive(Debug, Clone, Copy)]
@@ -50,14 +48,14 @@ impl<S: RelationStore> Keeper<'_, S> {
                 let kept = Kept { table: *table, row: key, write: key };
                 let marks = self.meet_twins(tx, key, *table, *id)?;
                 tx.insert_row(&RowRecord { key, table: *table, id: *id, span, marks })?;
-                self.keep_claims(tx, kept, &|column| Some(cells[column].as_ref()), &Closed::new())?;
+                self.keep_claims(tx, kept, &|column| Some(cells[column].as_ref()))?;
                 self.keep_references(tx, kept, cells.iter().enumerate())?;
                 self.keep_guards(tx, kept, cells)
             }
             Act::Update { table, row, columns, cells } => {
                 let kept = Kept { table: *table, row: row.key(key.pos), write: key };
                 let rank = Rank { height: self.stamp.height, prefix: self.stamp.id.prefix() };
-                let closed = self.close_claims_before(tx, kept, columns)?;
+                self.close_claims_before(tx, kept, columns)?;
                 tx.mark_row(kept.row, Marks::UPDATED)?;
                 for group in self.view.layout().of(*table).groups_of(columns) {
                     tx.insert_write(kept.row, group, &WriteRecord { key, rank, span })?;
@@ -65,7 +63,7 @@ impl<S: RelationStore> Keeper<'_, S> {
                 let cell = |column: usize| {
                     columns.iter().position(|written| *written == column).map(|index| cells[index].as_ref())
                 };
-                self.keep_claims(tx, kept, &cell, &closed)?;
+                self.keep_claims(tx, kept, &cell)?;
                 self.keep_references(tx, kept, columns.iter().copied().zip(cells))
             }
             Act::Delete { table, row } => {
@@ -94,37 +92,22 @@ impl<S: RelationStore> Keeper<'_, S> {
         Ok(Marks::TWIN)
     }
 
-    /// Closes the claims of the write that a row's groups hold so far, whoever sees it, or says what closes the new ones.
-    ///
-    /// The write of greatest position is the only one of a cell whose claims are open: each other one was closed when the
-    /// second of the two came.
-    fn close_claims_before(
-        &self,
-        tx: &impl RelationWriter,
-        kept: Kept,
-        columns: &[usize],
-    ) -> Result<Closed, StoreError> {
+    /// Closes the claims of the writes that a row's groups held so far, as the past sees it: whoever sees this one sees both.
+    fn close_claims_before(&self, tx: &impl RelationWriter, kept: Kept, columns: &[usize]) -> Result<(), StoreError> {
         let layout = self.view.layout();
-        let mut closed = Closed::new();
         for group in layout.of(kept.table).groups_of(columns) {
-            if !layout.of(kept.table).unique_groups.contains(&Some(group)) {
-                continue;
-            }
-            let row = self.row(tx, kept.row)?;
-            let held = self.view.held_of_all(&row, group)?;
-            let stamp = tx.stamp(held.key.pos)?;
-            if (stamp, held.key.transaction) < (self.stamp, kept.write.transaction) {
-                self.close_claims(tx, &row, group, held)?;
-            } else {
-                closed.insert(group, stamp.height);
-            }
-            if row.marks.has(Marks::DELETED)
-                && let Some(delete) = tx.deletes(row.key)?.first()
-            {
-                closed.insert(group, tx.stamp(delete.pos)?.height);
+            if layout.of(kept.table).unique_groups.contains(&Some(group)) {
+                self.close_held(tx, kept.row, group)?;
             }
         }
-        Ok(closed)
+        Ok(())
+    }
+
+    /// Closes the claims of the write that a group of a row holds in the past, if the row is of it.
+    fn close_held(&self, tx: &impl RelationWriter, row: RowKey, group: usize) -> Result<(), StoreError> {
+        let row = self.row(tx, row)?;
+        let held = if row.key.pos == self.pos { self.view.held_of_all(&row, group)? } else { self.view.held(&row, group)? };
+        self.close_claims(tx, &row, group, held)
     }
 
     /// Closes what a row that is deleted claims, and the lookups that find it.
@@ -134,10 +117,10 @@ impl<S: RelationStore> Keeper<'_, S> {
         if groups.is_empty() && layout.lookups.is_empty() {
             return Ok(());
         }
-        let row = self.row(tx, row)?;
         for group in groups {
-            self.close_claims(tx, &row, group, self.view.held_of_all(&row, group)?)?;
+            self.close_held(tx, row, group)?;
         }
+        let row = self.row(tx, row)?;
         if !layout.lookups.is_empty() {
             let cells = self.view.inserted_contents(&row)?;
             for lookup in &layout.lookups {
@@ -176,48 +159,28 @@ impl<S: RelationStore> Keeper<'_, S> {
         tx.row(key)?.ok_or_else(|| StoreError::corrupt(format!("row {key:?} is named, but not kept")))
     }
 
-    /// Keeps the claims of a write, and marks rows that claim the same key concurrently.
+    /// Keeps the claims of a write.
     ///
     /// * `cell` - of a column, what is written into it; none if it is not written.
-    /// * `closed` - by group, the height of an entry that releases them already.
     fn keep_claims<'c>(
         &self,
         tx: &impl RelationWriter,
         kept: Kept,
         cell: &dyn Fn(usize) -> Option<Option<&'c Content>>,
-        closed: &Closed,
     ) -> Result<(), StoreError> {
         let Kept { table, row, write } = kept;
         for (unique, group) in
             self.view.layout().table(table).uniques.iter().zip(&self.view.layout().of(table).unique_groups)
         {
             // A key with `id` in it is claimed by one row only; the columns of others are written together.
-            let Some(group) = group else { continue };
-            if cell(unique.columns[0]).is_none() {
+            if group.is_none() || cell(unique.columns[0]).is_none() {
                 continue;
             }
             let cells = unique.columns.iter().map(|column| cell(*column).flatten());
             let Some(key) = keys::claim_key(unique.id, Some(write.pos), cells) else { continue };
-            self.mark_contested(tx, key, kept)?;
-            tx.insert_claim(key, &ClaimRecord { row, write }, closed.get(group).copied())?;
+            tx.insert_claim(key, &ClaimRecord { row, write })?;
         }
         Ok(())
-    }
-
-    fn mark_contested(&self, tx: &impl RelationWriter, key: IndexKey, kept: Kept) -> Result<(), StoreError> {
-        let mut rivals = Vec::new();
-        // What is closed by an entry of the past is of a row, or hidden by a write, that whoever sees both sees gone.
-        tx.claims(key, self.view.settled_below(), &mut |claim| {
-            let is_concurrent = claim.write.pos != kept.write.pos && !self.view.holds(claim.write.pos);
-            if claim.row != kept.row && is_concurrent {
-                rivals.push(claim.row);
-            }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        if !rivals.is_empty() {
-            tx.mark_row(kept.row, Marks::CONTESTED)?;
-        }
-        rivals.into_iter().try_for_each(|rival| tx.mark_row(rival, Marks::CONTESTED))
     }
 
     fn keep_references<'c>(
@@ -237,10 +200,11 @@ impl<S: RelationStore> Keeper<'_, S> {
     }
 
     fn keep_guards(&self, tx: &impl RelationWriter, kept: Kept, cells: &[Option<Content>]) -> Result<(), StoreError> {
+        let rank = Rank { height: self.stamp.height, prefix: self.stamp.id.prefix() };
         for lookup in &self.view.layout().of(kept.table).lookups {
             let columns = lookup.iter().map(|column| (*column, cells[*column].as_ref()));
             if let Some(key) = keys::guard_key(kept.table, Some(kept.write.pos), columns) {
-                tx.insert_guard(key, kept.row)?;
+                tx.insert_guard(key, kept.row, rank)?;
             }
         }
         Ok(())

@@ -37,6 +37,10 @@ pub struct TableLayout {
     pub lookups: Vec<Vec<usize>>,
     /// By column: whether a CHECK, or a policy for INSERT, reads it and it names a row.
     pub reads_row_name: Vec<bool>,
+    /// Whether a policy looks for its rows.
+    pub is_read_by_policies: bool,
+    /// Columns that policies for INSERT read of the row at hand, ascending.
+    insert_reads: Vec<usize>,
     /// Columns that policies for UPDATE read of the row at hand, ascending.
     update_reads: Vec<usize>,
     /// The same for DELETE.
@@ -60,6 +64,10 @@ impl Layout {
             for (key_index, key) in table.foreign_keys.iter().enumerate() {
                 tables[key.target].referrers.push((table_index, key_index));
             }
+        }
+        let policies = schema.tables().iter().flat_map(|table| &table.policies);
+        for policy in policies.chain(schema.peer_policies()) {
+            visit_tables(&policy.condition, &mut |table| tables[table].is_read_by_policies = true);
         }
         for (table, columns) in schema.lookups() {
             tables[table].lookups.push(columns);
@@ -135,18 +143,21 @@ impl TableLayout {
             foreign_key_of,
             lookups: Vec::new(),
             reads_row_name,
+            is_read_by_policies: false,
+            insert_reads: columns_read(table, Command::Insert),
             update_reads: columns_read(table, Command::Update),
             delete_reads: columns_read(table, Command::Delete),
             referrers: Vec::new(),
         }
     }
 
-    /// Columns of the row at hand that policies for UPDATE or DELETE read, ascending.
+    /// Columns of the row at hand that policies for INSERT, UPDATE or DELETE read, ascending.
     pub fn columns_read_by(&self, command: Command) -> &[usize] {
         match command {
             Command::Update => &self.update_reads,
             Command::Delete => &self.delete_reads,
-            Command::Select | Command::Insert => &[],
+            Command::Insert => &self.insert_reads,
+            Command::Select => &[],
         }
     }
 
@@ -183,4 +194,13 @@ fn collect_columns(condition: &SchemaCondition, columns: &mut Vec<usize>) {
             columns.push(usize::from(cell.column));
         }
     });
+}
+
+/// Visits the tables whose rows a condition looks for.
+fn visit_tables(condition: &SchemaCondition, visit: &mut dyn FnMut(usize)) {
+    match condition {
+        Condition::And(parts) | Condition::Or(parts) => parts.iter().for_each(|part| visit_tables(part, visit)),
+        Condition::Exists(exists) => exists.from.iter().for_each(|table| visit(usize::from(*table))),
+        Condition::Scalar(_) => {}
+    }
 }

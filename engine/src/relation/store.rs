@@ -1,7 +1,7 @@
 //! What relation keeps and looks up on disk: structure only, values stay in the payloads.
 //!
 //! Rows, writes, deletes, claims and references are kept for every admitted operation, whatever its verdict; nothing is
-//! ever changed but [`Marks`], which only gain. The one SQLite implementation is in `store`.
+//! ever changed but [`Marks`], which only gain, and what is noted as released. The one SQLite implementation is in `store`.
 
 use std::ops::{ControlFlow, Deref};
 
@@ -134,6 +134,17 @@ pub trait RelationStore: LogStore {
 
     /// Walks the rows that a guard lookup finds, those that are there, or were deleted at height `from` or above.
     fn guards(&self, key: IndexKey, from: u64, visit: &mut dyn FnMut(RowKey) -> Walk) -> Result<(), StoreError>;
+
+    /// Returns the rows that a guard lookup finds and that were deleted at height `from` or above, in no particular order.
+    fn closed_guards(&self, key: IndexKey, from: u64) -> Result<Vec<(Rank, RowKey)>, StoreError>;
+
+    /// Returns up to `count_max` rows that a guard lookup finds and that are there, ascending by rank and key, those after `after`.
+    fn open_guards(
+        &self,
+        key: IndexKey,
+        after: Option<(Rank, RowKey)>,
+        count_max: usize,
+    ) -> Result<Vec<(Rank, RowKey)>, StoreError>;
 }
 
 /// Writes what relation keeps, inside one write transaction; reads through its target, which shows the writes.
@@ -154,18 +165,24 @@ pub trait RelationWriter: Deref<Target: RelationStore> {
     fn insert_delete(&self, row: RowKey, delete: OperationKey) -> Result<(), StoreError>;
 
     /// Keeps a claim.
-    ///
-    /// * `closed` - the height of an entry that releases it; none if it is open.
-    fn insert_claim(&self, key: IndexKey, claim: &ClaimRecord, closed: Option<u64>) -> Result<(), StoreError>;
+    fn insert_claim(&self, key: IndexKey, claim: &ClaimRecord) -> Result<(), StoreError>;
 
     /// Notes the height of an entry that releases a claim, if the claim is open.
     fn close_claim(&self, key: IndexKey, claim: &ClaimRecord, height: u64) -> Result<(), StoreError>;
+
+    /// Forgets that a claim is closed.
+    fn open_claim(&self, key: IndexKey, claim: &ClaimRecord) -> Result<(), StoreError>;
 
     /// Keeps a reference.
     fn insert_reference(&self, target: RowKey, reference: &ReferenceRecord) -> Result<(), StoreError>;
 
     /// Keeps a row under a guard lookup.
-    fn insert_guard(&self, key: IndexKey, row: RowKey) -> Result<(), StoreError>;
+    ///
+    /// * `rank` - of its entry.
+    fn insert_guard(&self, key: IndexKey, row: RowKey, rank: Rank) -> Result<(), StoreError>;
+
+    /// Forgets that a row of a guard lookup was deleted.
+    fn open_guard(&self, key: IndexKey, row: RowKey) -> Result<(), StoreError>;
 
     /// Notes the height of an entry that deletes a row of a guard lookup, if none is noted.
     fn close_guard(&self, key: IndexKey, row: RowKey, height: u64) -> Result<(), StoreError>;

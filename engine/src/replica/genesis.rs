@@ -1,17 +1,17 @@
 //! The beginning of a replica: a new space, a space joined, a store opened.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use treaty_schema::{Patch, Schema};
 
 use super::Replica;
-use super::admit::{AdmitError, Desk, undecodable};
+use super::admit::{AdmitError, Desk, Judged, undecodable};
 use super::error::ReplicaError;
 use super::local::Resolver;
 use super::source::{LocalSource, PayloadSource};
 use super::types::{GenesisDraft, LocalOperation, LocalRow, LocalTransaction};
 use crate::causality::{Index, Past};
-use crate::cotx::{Judge, Reason, Refusal};
+use crate::cotx::{Findings, Judge, Reason, Refusal, Views};
 use crate::hash::SpaceId;
 use crate::identity::Keypair;
 use crate::log::{Entry, EntryDraft, Kind, LogStore, Pos};
@@ -56,7 +56,15 @@ pub(super) fn open(store: Sqlite) -> Result<Option<Replica>, ReplicaError> {
     let payload = GenesisPayload::decode(store.payload(Pos::GENESIS)?);
     let payload = payload.map_err(|cause| ReplicaError::Refused(undecodable(cause)))?;
     let layout = Layout::new(schema_of(&payload.patch)?);
-    Ok(Some(Replica { store, index, layout, heads: RefCell::default(), is_stale: false }))
+    Ok(Some(Replica {
+        store,
+        index,
+        layout,
+        heads: RefCell::default(),
+        views: Views::default(),
+        evaluations: Cell::new(0),
+        is_stale: false,
+    }))
 }
 
 /// Judges and keeps a genesis entry. Its rows need no permission; everything else they need.
@@ -76,11 +84,14 @@ fn begin(mut store: Sqlite, entry: &Entry) -> Result<Replica, ReplicaError> {
     for transaction in 0..payload.rows.transaction_count() {
         judge.admit(&source, transaction).map_err(AdmitError::from)?;
     }
-    let desk = Desk { layout: &layout, heads: &heads };
-    desk.keep((&tx, &index), entry, (&placement, &NOTHING), (&payload.rows, &source))?;
+    let (views, evaluations) = (Views::default(), Cell::new(0));
+    let desk = Desk { layout: &layout, heads: &heads, views: &views, evaluations: &evaluations };
+    let judged =
+        Judged { placement, sight: &NOTHING, verdicts: &AllLive, findings: &Findings::default() };
+    let placement = desk.keep((&tx, &index), entry, judged, (&payload.rows, &source))?;
     index.settle(placement);
     tx.commit()?;
-    Ok(Replica { store, index, layout, heads, is_stale: false })
+    Ok(Replica { store, index, layout, heads, views, evaluations, is_stale: false })
 }
 
 fn schema_of(patch: &Patch) -> Result<Schema, ReplicaError> {

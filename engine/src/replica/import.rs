@@ -3,29 +3,31 @@
 use treaty_schema::Value;
 
 use super::Replica;
-use super::admit::{AdmitError, Desk, height_of, sight_of};
+use super::admit::{AdmitError, Desk, Judged, height_of, sight_by};
 use super::error::ReplicaError;
 use super::local::Resolver;
 use super::scene::kept;
 use super::source::LocalSource;
 use super::types::{ImportOutcome, LocalOperation, LocalTransaction, LocalWork, TransactionName};
-use crate::causality::{Index, Pos, Version};
-use crate::cotx::{AsOf, Judge, JudgeError, Place, Reason, Refusal};
+use crate::causality::{Index, Past, Pos, Version};
+use crate::cotx::{AsOf, Findings, Judge, JudgeError, Place, Reason, Refusal, ViewVerdicts};
 use crate::fault::StoreError;
 use crate::hash::EntryId;
 use crate::identity::{Identity, Keypair};
 use crate::limits::{PARENTS_MAX, PAYLOAD_BYTES_MAX};
 use crate::log::{Entry, EntryDraft, LogStore};
 use crate::relation::payload::{Payload, PayloadBuilder};
-use crate::relation::{AllLive, RowId, Sight, Verdicts, View, name};
+use crate::relation::{RowId, Sight, Verdicts, View, name};
 use crate::store::{Sqlite, WriteTx};
 
 /// An entry being filled: what stands so far, and how far the work was taken.
+#[derive(Default)]
 struct Filled {
     source: LocalSource,
     builder: PayloadBuilder,
     /// By co-transaction taken, its index in the entry, or why not.
     judged: Vec<Result<u32, Refusal>>,
+    findings: Findings,
 }
 
 /// What one more co-transaction did to an entry.
@@ -39,21 +41,26 @@ impl Replica {
     pub(super) fn import_all(&mut self, author: &Keypair, work: LocalWork<'_>) -> Result<ImportOutcome, ReplicaError> {
         self.check_basis(work.on)?;
         let tx = self.store.begin()?;
-        let desk = Desk { layout: &self.layout, heads: &self.heads };
+        let desk = Desk {
+            layout: &self.layout,
+            heads: &self.heads,
+            views: &self.views,
+            evaluations: &self.evaluations,
+        };
         let mut writer = Writer { desk, index: &mut self.index, author, time_ms: work.time_ms };
         let mut parents = writer.frontier(&tx, &work.on.version)?;
         let mut outcome = ImportOutcome { entries: Vec::new(), shown: work.on.clone(), transactions: Vec::new() };
         let mut left = work.transactions;
         while !left.is_empty() {
             let past = writer.index.past_of_positions(&*tx, &parents)?;
-            let sight = sight_of(&tx, writer.index, past, height_of(&tx, &parents)?)?;
-            let verdicts = kept(&tx, AsOf::Basis(work.on.basis));
-            let Filled { source, builder, judged } = fill(&tx, desk, (&sight, &*verdicts), author.identity(), left)?;
+            let shown = kept(&tx, AsOf::Basis(work.on.basis));
+            let ground = (&tx, &*writer.index, past);
+            let Filled { source, builder, judged, findings } = fill(ground, desk, &*shown, author.identity(), left)?;
             left = &left[judged.len()..];
             let mut entry = None;
             if builder.transaction_count() > 0 {
                 writer.merge_down(&tx, &mut parents, &mut outcome.entries)?;
-                let (pos, id) = writer.seal(&tx, &parents, builder.finish(), &source)?;
+                let (pos, id) = writer.seal(&tx, &parents, builder.finish(), (&source, &findings))?;
                 parents = vec![pos];
                 outcome.entries.push(id);
                 entry = Some(id);
@@ -82,23 +89,29 @@ pub(super) fn shown_key(key: &str) -> String {
 
 /// Fills one entry: at least one co-transaction is taken.
 ///
-/// * `sight`, `verdicts` - what the tables showed.
+/// * `past` - of the entry.
+/// * `shown` - by which verdicts the tables showed it.
 fn fill(
-    tx: &WriteTx<'_>,
+    (tx, index, past): (&WriteTx<'_>, &Index, Past),
     desk: Desk<'_>,
-    (sight, verdicts): (&Sight, &dyn Verdicts),
+    shown: &dyn Verdicts,
     author: Identity,
     work: &[LocalTransaction],
 ) -> Result<Filled, StoreError> {
-    let mut filled = Filled { source: LocalSource::default(), builder: PayloadBuilder::new(), judged: Vec::new() };
-    let mut judge = Judge::new(View::new(&**tx, desk.layout, sight, desk.heads, &AllLive), Some(author));
-    let shown = View::new(&**tx, desk.layout, sight, desk.heads, verdicts);
+    let mut filled = Filled::default();
+    let verdicts = ViewVerdicts::new(&**tx, index, desk.bench(), &past)?;
+    let height_max = height_of(tx, &index.frontier(&**tx, &past)?)?;
+    let sight_shown = Sight { past: past.clone(), height_max, settled_below: 0 };
+    let sight = sight_by(tx, index, past, height_max, &verdicts)?;
+    let mut judge = Judge::new(View::new(&**tx, desk.layout, &sight, desk.heads, &verdicts), Some(author));
+    let shown = View::new(&**tx, desk.layout, &sight_shown, desk.heads, shown);
     for local in work {
         match take(&mut judge, &mut filled, (&shown, local))? {
             Taken::Full => break,
             Taken::Judged(judged) => filled.judged.push(judged),
         }
     }
+    filled.findings = judge.into_findings();
     Ok(filled)
 }
 
@@ -194,7 +207,7 @@ impl Writer<'_> {
     ) -> Result<(), ReplicaError> {
         while parents.len() > PARENTS_MAX {
             let merged: Vec<Pos> = parents.drain(..PARENTS_MAX).collect();
-            let (pos, id) = self.seal(tx, &merged, PayloadBuilder::new().finish(), &LocalSource::default())?;
+            let (pos, id) = self.seal(tx, &merged, PayloadBuilder::new().finish(), (&LocalSource::default(), &Findings::default()))?;
             parents.push(pos);
             entries.push(id);
         }
@@ -207,7 +220,7 @@ impl Writer<'_> {
         tx: &WriteTx<'_>,
         parents: &[Pos],
         payload: Vec<u8>,
-        source: &LocalSource,
+        (source, findings): (&LocalSource, &Findings),
     ) -> Result<(Pos, EntryId), ReplicaError> {
         let mut ids = Vec::with_capacity(parents.len());
         for parent in parents {
@@ -218,10 +231,12 @@ impl Writer<'_> {
         let draft = EntryDraft { space: self.index.space(), parents: ids, height, time_ms: self.time_ms };
         let entry = Entry::sign(self.author, draft, payload)?;
         let placement = self.index.place(&**tx, entry.header()).map_err(AdmitError::from)?;
-        let sight = sight_of(tx, self.index, placement.past().clone(), height - 1)?;
-        self.desk.keep((tx, self.index), &entry, (&placement, &sight), (&decoded, source))?;
+        let verdicts = ViewVerdicts::new(&**tx, self.index, self.desk.bench(), placement.past())?;
+        let sight = sight_by(tx, self.index, placement.past().clone(), height - 1, &verdicts)?;
+        let judged = Judged { placement, sight: &sight, verdicts: &verdicts, findings };
+        let placement = self.desk.keep((tx, self.index), &entry, judged, (&decoded, source))?;
         let pos = placement.pos();
-        self.index.settle(placement);
+        self.desk.settle(tx, self.index, placement)?;
         Ok((pos, *entry.id()))
     }
 }

@@ -31,7 +31,12 @@ impl Replica {
     /// One write transaction: entries from the front of `waiting`, and the parked ones that they release.
     fn ingest_some(&mut self, waiting: &mut VecDeque<Entry>, outcome: &mut IngestOutcome) -> Result<(), StoreError> {
         let tx = self.store.begin()?;
-        let desk = Desk { layout: &self.layout, heads: &self.heads };
+        let desk = Desk {
+            layout: &self.layout,
+            heads: &self.heads,
+            views: &self.views,
+            evaluations: &self.evaluations,
+        };
         let mut intake = Intake { desk, index: &mut self.index, outcome: IngestOutcome::default() };
         let (mut count, mut bytes) = (0, 0);
         while count < INGEST_COUNT_MAX && bytes < INGEST_BYTES_MAX {
@@ -78,8 +83,7 @@ impl Intake<'_> {
                 Ok(Vec::new())
             }
             Standing::Ready => match self.desk.admit(tx, self.index, entry) {
-                Ok(placement) => {
-                    self.index.settle(placement);
+                Ok(()) => {
                     self.outcome.admitted.push(id);
                     let mut released = Vec::new();
                     for child in release(tx, &id)? {

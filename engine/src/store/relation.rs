@@ -117,6 +117,31 @@ impl RelationStore for Sqlite {
             visit,
         )
     }
+
+    fn closed_guards(&self, key: IndexKey, from: u64) -> Result<Vec<(Rank, RowKey)>, StoreError> {
+        let sql = "SELECT height, prefix, pos, at FROM row_guard WHERE key = ?1 AND closed >= ?2 AND closed < ?3";
+        let found = self.all("looking for rows deleted", sql, params![key.0, height(from), OPEN], read_guard)?;
+        found.into_iter().collect()
+    }
+
+    fn open_guards(
+        &self,
+        key: IndexKey,
+        after: Option<(Rank, RowKey)>,
+        count_max: usize,
+    ) -> Result<Vec<(Rank, RowKey)>, StoreError> {
+        let sql = "SELECT height, prefix, pos, at FROM row_guard
+                   WHERE key = ?1 AND closed = ?2 AND (height, prefix, pos, at) > (?3, ?4, ?5, ?6)
+                   ORDER BY height, prefix, pos, at LIMIT ?7";
+        let (level, prefix, pos, place) = match after {
+            None => (-1, 0, 0, 0),
+            Some((rank, row)) => (height(rank.height), signed_prefix(rank.prefix), row.pos.to_i64(), at(row)),
+        };
+        let count_max = i64::try_from(count_max).unwrap_or(i64::MAX);
+        let params = params![key.0, OPEN, level, prefix, pos, place, count_max];
+        let found = self.all("looking for rows that are there", sql, params, read_guard)?;
+        found.into_iter().collect()
+    }
 }
 
 impl Sqlite {
@@ -187,4 +212,11 @@ fn read_write(row: &Row<'_>) -> rusqlite::Result<Result<WriteRecord, StoreError>
     let prefix = row.get::<_, i64>(3)?.cast_unsigned() ^ (1 << 63);
     let span = Span { offset: row.get(4)?, bytes: row.get(5)? };
     Ok(key.map(|key| WriteRecord { key, rank: Rank { height, prefix }, span }))
+}
+
+fn read_guard(row: &Row<'_>) -> rusqlite::Result<Result<(Rank, RowKey), StoreError>> {
+    let height = row.get::<_, i64>(0)?.cast_unsigned();
+    let prefix = row.get::<_, i64>(1)?.cast_unsigned() ^ (1 << 63);
+    let key = read_key(row, 2)?;
+    Ok(key.map(|key| (Rank { height, prefix }, key)))
 }

@@ -1,4 +1,4 @@
--- Relation's tables, format 1. An operation is (pos, at): its entry's position, and transaction << 20 | operation.
+-- Relation's tables, format 2. An operation is (pos, at): its entry's position, and transaction << 20 | operation.
 -- A row is the operation that inserted it. Values are not here but in the payloads, at offset, bytes long.
 
 CREATE TABLE row_insert(
@@ -69,11 +69,14 @@ CREATE TABLE row_reference(
   PRIMARY KEY(target_pos, target_at, row_pos, row_at, tbl, foreign_key, pos, at)
 ) WITHOUT ROWID;
 
--- Rows that policies look up, by the hash of columns and values; closed at the height of an entry that deletes the row.
+-- Rows that policies look up, by the hash of columns and values; closed at the height of an entry that deletes the row. By the
+-- position of the row: the most senior comes first.
 CREATE TABLE row_guard(
   key    BLOB    NOT NULL,
   closed INTEGER NOT NULL,
+  height INTEGER NOT NULL,
+  prefix INTEGER NOT NULL, -- as in row_update
   pos    INTEGER NOT NULL,
   at     INTEGER NOT NULL,
-  PRIMARY KEY(key, closed, pos, at)
+  PRIMARY KEY(key, closed, height, prefix, pos, at)
 ) WITHOUT ROWID;

@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::{OPEN, at, height, number, signed_prefix};
-use crate::crdt::OperationKey;
+use crate::crdt::{OperationKey, Rank};
 use crate::fault::StoreError;
 use crate::relation::{
     ClaimRecord, IndexKey, Marks, ReferenceRecord, RelationWriter, RowId, RowKey, RowRecord, WriteRecord,
@@ -53,10 +53,10 @@ impl RelationWriter for WriteTx<'_> {
         self.write("writing a delete", sql, params).map(|_| ())
     }
 
-    fn insert_claim(&self, key: IndexKey, claim: &ClaimRecord, closed: Option<u64>) -> Result<(), StoreError> {
+    fn insert_claim(&self, key: IndexKey, claim: &ClaimRecord) -> Result<(), StoreError> {
         let sql = "INSERT INTO row_claim(key, closed, row_pos, row_at, pos, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let (row, write, closed) = (claim.row, claim.write, closed.map_or(OPEN, height));
-        let params = params![key.0, closed, row.pos.to_i64(), at(row), write.pos.to_i64(), at(write)];
+        let (row, write) = (claim.row, claim.write);
+        let params = params![key.0, OPEN, row.pos.to_i64(), at(row), write.pos.to_i64(), at(write)];
         self.write("writing a claim", sql, params).map(|_| ())
     }
 
@@ -84,14 +84,29 @@ impl RelationWriter for WriteTx<'_> {
         self.write("closing a claim", sql, params).map(|_| ())
     }
 
-    fn insert_guard(&self, key: IndexKey, row: RowKey) -> Result<(), StoreError> {
-        let sql = "INSERT INTO row_guard(key, closed, pos, at) VALUES (?1, ?2, ?3, ?4)";
-        self.write("writing a guard", sql, params![key.0, OPEN, row.pos.to_i64(), at(row)]).map(|_| ())
+    fn insert_guard(&self, key: IndexKey, row: RowKey, rank: Rank) -> Result<(), StoreError> {
+        let sql = "INSERT INTO row_guard(key, closed, height, prefix, pos, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let (level, prefix) = (height(rank.height), signed_prefix(rank.prefix));
+        let params = params![key.0, OPEN, level, prefix, row.pos.to_i64(), at(row)];
+        self.write("writing a guard", sql, params).map(|_| ())
     }
 
     fn close_guard(&self, key: IndexKey, row: RowKey, deleted: u64) -> Result<(), StoreError> {
         let sql = "UPDATE row_guard SET closed = ?1 WHERE key = ?2 AND closed = ?3 AND pos = ?4 AND at = ?5";
         let params = params![height(deleted), key.0, OPEN, row.pos.to_i64(), at(row)];
         self.write("closing a guard", sql, params).map(|_| ())
+    }
+
+    fn open_claim(&self, key: IndexKey, claim: &ClaimRecord) -> Result<(), StoreError> {
+        let sql = "UPDATE row_claim SET closed = ?1
+                   WHERE key = ?2 AND closed < ?1 AND row_pos = ?3 AND row_at = ?4 AND pos = ?5 AND at = ?6";
+        let (row, write) = (claim.row, claim.write);
+        let params = params![OPEN, key.0, row.pos.to_i64(), at(row), write.pos.to_i64(), at(write)];
+        self.write("opening a claim", sql, params).map(|_| ())
+    }
+
+    fn open_guard(&self, key: IndexKey, row: RowKey) -> Result<(), StoreError> {
+        let sql = "UPDATE row_guard SET closed = ?1 WHERE key = ?2 AND closed < ?1 AND pos = ?3 AND at = ?4";
+        self.write("opening a guard", sql, params![OPEN, key.0, row.pos.to_i64(), at(row)]).map(|_| ())
     }
 }
