@@ -85,7 +85,6 @@ pub const TABLE_PAGE_ROWS: usize = 256;
 /// Most ways of having had access that a farewell looks at.
 pub const FAREWELL_ALTERNATIVES_MAX: usize = 256;
 
-<<<<<<< HEAD
 // ---- This replica: verdicts ----------------------------------------------------------------------------------------
 
 /// Entries of a chain whose void co-transactions are read at once.
@@ -96,8 +95,6 @@ pub const VOIDS_PER_BLOCK_MAX: usize = 4096;
 
 /// Most blocks remembered while reading.
 pub const VOID_BLOCK_COUNT_MAX: usize = 1024;
-=======
-// ---- This replica: verdicts --------------------------------------------------------------------------------------
 
 /// Most rows, lookups or entries remembered of each kind while verdicts are worked out.
 pub const EVALUATION_CACHE_MAX: usize = 1 << 16;
@@ -107,7 +104,6 @@ pub const VIEWS_MAX: usize = 16;
 
 /// Most verdicts remembered of one such view.
 pub const VIEW_VERDICTS_MAX: usize = 1 << 17;
->>>>>>> 844880f (wip)
 
 // ---- This replica: causality -------------------------------------------------------------------------------------
 

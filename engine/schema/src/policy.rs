@@ -253,7 +253,8 @@ impl<R: WeighedRows> Judge<'_, R> {
             return Ok(());
         };
         type Progress<'a, H, W> = (&'a mut Bound, &'a mut Least<H, W>, &'a mut Option<Least<H, W>>);
-        let visit_row = |(bound, gathered, found): Progress<'_, R::Handle, R::Weight>, row: Result<FoundRow<R::Handle>, R::Error>| {
+        let visit_row = |(bound, gathered, found): Progress<'_, R::Handle, R::Weight>,
+                         row: Result<FoundRow<R::Handle>, R::Error>| {
             let FoundRow { handle, cells } = row?;
             let before = gathered.weight.clone();
             let weight = before.clone().max(Some(self.rows.weight(&handle)?));

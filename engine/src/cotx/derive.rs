@@ -82,7 +82,8 @@ impl<S: Ground> Evaluator<'_, S> {
         if pos == Pos::GENESIS {
             return Ok(Derived::default());
         }
-        let corrupt = |cause: &dyn std::fmt::Display| StoreError::corrupt(format!("the payload of entry {pos:?}: {cause}"));
+        let corrupt =
+            |cause: &dyn std::fmt::Display| StoreError::corrupt(format!("the payload of entry {pos:?}: {cause}"));
         let payload = Payload::decode(self.store.payload(pos)?).map_err(|cause| corrupt(&cause))?;
         let names = Names::new(payload.head().clone(), self.layout());
         let (author, stamp) = (self.store.author(pos)?, self.stamp(pos)?);
@@ -93,10 +94,13 @@ impl<S: Ground> Evaluator<'_, S> {
             for operation in 0..payload.operation_count(transaction) {
                 let decoded = payload.operation(transaction, operation).expect("operations within the count are there");
                 let act = names.resolve(self.layout(), decoded, &|id| self.store.position_of(id));
-                acts.push(act.map_err(|cause| match cause {
-                    ResolveError::Store(cause) => cause,
-                    other => corrupt(&other),
-                })?.settled(pos));
+                acts.push(
+                    act.map_err(|cause| match cause {
+                        ResolveError::Store(cause) => cause,
+                        other => corrupt(&other),
+                    })?
+                    .settled(pos),
+                );
             }
             let of = CoTx { pos, transaction };
             derived.transactions.push(self.conditions(self.subject(of, (author, stamp), Rc::clone(&clock), acts))?);
@@ -128,7 +132,8 @@ impl<S: Ground> Evaluator<'_, S> {
             match act {
                 Act::Insert { table, cells, .. } => {
                     let row = RowKey { pos: subject.of.pos, transaction: subject.of.transaction, operation };
-                    let written: Vec<_> = cells.iter().enumerate().map(|(column, cell)| (column, cell.as_ref())).collect();
+                    let written: Vec<_> =
+                        cells.iter().enumerate().map(|(column, cell)| (column, cell.as_ref())).collect();
                     self.writes(&subject, &mut found, (operation, *table, row), &written)?;
                 }
                 Act::Update { table, row, columns, cells } => {
@@ -173,7 +178,13 @@ impl<S: Ground> Evaluator<'_, S> {
             let mut alternative = Alternative::default();
             self.rely_on(subject, &mut alternative, target, is_concurrent)?;
             let part = u32::try_from(key).unwrap_or(u32::MAX);
-            found.conditions.push(Condition { operation, kind: Kind::Refers, part, other: None, alternatives: vec![alternative] });
+            found.conditions.push(Condition {
+                operation,
+                kind: Kind::Refers,
+                part,
+                other: None,
+                alternatives: vec![alternative],
+            });
         }
         for (unique, group) in (0..).zip(&layout.unique_groups) {
             let Some(group) = *group else { continue };
@@ -185,7 +196,8 @@ impl<S: Ground> Evaluator<'_, S> {
             let cells = columns.iter().map(|column| cell(column).flatten());
             let Some(key) = claim_key(of.uniques[unique].id, Some(subject.of.pos), cells) else { continue };
             let own = (self.seniority(subject.of)?, (subject.stamp, subject.of.transaction, operation));
-            for claim in self.claims(key)?.into_iter().filter(|claim| claim.row != row && !subject.is_own(claim.write)) {
+            for claim in self.claims(key)?.into_iter().filter(|claim| claim.row != row && !subject.is_own(claim.write))
+            {
                 let counts = subject.is_past(claim.write)
                     || self.is_concurrent(subject, claim.write)? && self.rank(claim.write)? < own;
                 if counts {
@@ -209,7 +221,8 @@ impl<S: Ground> Evaluator<'_, S> {
             self.layout().table(reference.table).foreign_keys[reference.foreign_key].on_delete
         };
         let referrers = &self.layout().of(table).referrers;
-        if referrers.iter().all(|(of, key)| self.layout().table(*of).foreign_keys[*key].on_delete == OnDelete::SetNull) {
+        if referrers.iter().all(|(of, key)| self.layout().table(*of).foreign_keys[*key].on_delete == OnDelete::SetNull)
+        {
             return Ok(());
         }
         let mut references: Vec<ReferenceRecord> = Vec::new();
@@ -244,9 +257,7 @@ impl<S: Ground> Evaluator<'_, S> {
         let (of, insert) = (CoTx::of(write), CoTx::of(row));
         let place = self.place(write)?;
         let own = (subject.stamp, subject.of.transaction);
-        if subject.deleted.contains(&row)
-            || subject.written.contains(&(row, group)) && own > (place.0, place.1)
-        {
+        if subject.deleted.contains(&row) || subject.written.contains(&(row, group)) && own > (place.0, place.1) {
             return Ok(());
         }
         let mut alternatives = vec![Alternative::without(of, subject.is_past(write))];
@@ -306,7 +317,12 @@ impl<S: Ground> Evaluator<'_, S> {
     }
 
     /// The alternatives of the delete of a row as the cascade of another delete of the same co-transaction.
-    pub(super) fn cascades(&self, subject: &Subject, table: usize, row: RowKey) -> Result<Vec<Alternative>, StoreError> {
+    pub(super) fn cascades(
+        &self,
+        subject: &Subject,
+        table: usize,
+        row: RowKey,
+    ) -> Result<Vec<Alternative>, StoreError> {
         let mut alternatives = Vec::new();
         for key in &self.layout().table(table).foreign_keys {
             if key.on_delete != OnDelete::Cascade {
@@ -314,7 +330,8 @@ impl<S: Ground> Evaluator<'_, S> {
             }
             let group = self.layout().of(table).group_of[key.column].ok_or_else(ungrouped)?;
             for (write, content) in self.writes_of(row, group, key.column)? {
-                let refers = matches!(content, Some(Content::Row(target)) if subject.deleted.contains(&target.key(row.pos)));
+                let refers =
+                    matches!(content, Some(Content::Row(target)) if subject.deleted.contains(&target.key(row.pos)));
                 if !refers || !subject.is_past(write) {
                     continue;
                 }
@@ -347,7 +364,8 @@ impl<S: Ground> Evaluator<'_, S> {
         for write in updates {
             let Act::Update { columns, cells, .. } = self.view().act(write.key, write.span)? else { continue };
             let cell = columns.iter().zip(cells).find(|(known, _)| **known == column).map(|(_, cell)| cell);
-            writes.push((write.key, cell.ok_or_else(|| StoreError::corrupt("a kept write does not write its column"))?));
+            writes
+                .push((write.key, cell.ok_or_else(|| StoreError::corrupt("a kept write does not write its column"))?));
         }
         Ok(writes)
     }

@@ -55,7 +55,6 @@ pub(super) struct KeptRow {
     pub(super) inserted: Vec<Option<Content>>,
 }
 
-
 static NOTHING: Sight = Sight { past: Past::EMPTY, height_max: 0, settled_below: 0 };
 
 type Memo<K, V> = RefCell<BTreeMap<K, V>>;

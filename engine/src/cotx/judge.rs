@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use treaty_schema::Command;
 
-use super::effects::{Effects, OwnRow};
 use super::condition::Weight;
+use super::effects::{Effects, OwnRow};
 use super::permission::Support;
 use super::refusal::{Reason, Refusal};
 use super::rules;
@@ -147,8 +147,7 @@ impl<'j, S: VerdictStore> Judge<'j, S> {
     /// # Errors
     /// [`JudgeError::Refused`] names the first condition that is false, by operation; then nothing of it counts.
     pub fn admit(&mut self, source: &dyn Source, transaction: u32) -> Result<(), JudgeError> {
-        let mut case =
-            Case { judge: self, source, transaction, own: Effects::default(), support: RefCell::default() };
+        let mut case = Case { judge: self, source, transaction, own: Effects::default(), support: RefCell::default() };
         let judged = case.judge_all();
         let (own, support) = (case.own, case.support.into_inner());
         if judged.is_err() || !own.deleted.is_empty() {

@@ -10,9 +10,7 @@ use super::refusal::{Reason, Refusal};
 use super::verdict::VerdictStore;
 use crate::crdt::OperationKey;
 use crate::fault::StoreError;
-use crate::relation::{
-    ClaimRecord, Content, IndexKey, ReferenceRecord, RowKey, Target, claim_key, guard_key,
-};
+use crate::relation::{ClaimRecord, Content, IndexKey, ReferenceRecord, RowKey, Target, claim_key, guard_key};
 
 impl<S: VerdictStore> Case<'_, '_, S> {
     /// Refuses references to rows that are not there, or that this co-transaction deletes.

@@ -25,7 +25,8 @@ impl<S: Ground> Evaluator<'_, S> {
                 match act {
                     Act::Delete { row, .. } => self.hits_of_delete(row.key(pos), clock, &mut hits)?,
                     Act::Insert { table, cells, .. } => {
-                        let cells: Vec<_> = cells.iter().enumerate().map(|(column, cell)| (column, cell.as_ref())).collect();
+                        let cells: Vec<_> =
+                            cells.iter().enumerate().map(|(column, cell)| (column, cell.as_ref())).collect();
                         self.hits_of_write(*table, (write, write), &cells, clock, &mut hits)?;
                     }
                     Act::Update { table, row, columns, cells } => {
@@ -161,7 +162,9 @@ impl<S: Ground> Evaluator<'_, S> {
                 Ok(ControlFlow::Continue(()))
             })?;
             for update in updates {
-                let Act::Update { columns: written, cells, .. } = self.view().act(update.key, update.span)? else { continue };
+                let Act::Update { columns: written, cells, .. } = self.view().act(update.key, update.span)? else {
+                    continue;
+                };
                 let cells: Vec<_> = written.iter().copied().zip(cells.iter().map(Option::as_ref)).collect();
                 let of_group: Vec<_> = cells.into_iter().filter(|(column, _)| columns.contains(column)).collect();
                 let claimed = self.keys_claimed(table, update.key.pos, &of_group);
@@ -178,7 +181,11 @@ impl<S: Ground> Evaluator<'_, S> {
         let mut keys = Vec::new();
         for (unique, group) in of.uniques.iter().zip(&layout.unique_groups) {
             if group.is_some() && cell(&unique.columns[0]).is_some() {
-                keys.extend(claim_key(unique.id, Some(pos), unique.columns.iter().map(|column| cell(column).flatten())));
+                keys.extend(claim_key(
+                    unique.id,
+                    Some(pos),
+                    unique.columns.iter().map(|column| cell(column).flatten()),
+                ));
             }
         }
         keys

@@ -104,7 +104,9 @@ impl<'e, S: Ground + 'e, W: VerdictWriter<Target = S>> Waves<'_, 'e, W, S> {
             self.register(of)?;
             if self.is_live(of)? == self.evaluator.store.is_void(of)? {
                 self.dependents(of, &mut next)?;
-                for group in self.evaluator.store.disputes_around(of)?.into_iter().filter(|group| !groups.contains(group)) {
+                for group in
+                    self.evaluator.store.disputes_around(of)?.into_iter().filter(|group| !groups.contains(group))
+                {
                     next.extend(self.evaluator.store.dispute_members(group)?);
                 }
             }
@@ -149,7 +151,12 @@ impl<'e, S: Ground + 'e, W: VerdictWriter<Target = S>> Waves<'_, 'e, W, S> {
     }
 
     /// Adds the co-transactions of an entry that have somebody in a condition.
-    fn mentioning(&self, pos: Pos, is_wanted: &dyn Fn(CoTx) -> bool, found: &mut BTreeSet<CoTx>) -> Result<(), StoreError> {
+    fn mentioning(
+        &self,
+        pos: Pos,
+        is_wanted: &dyn Fn(CoTx) -> bool,
+        found: &mut BTreeSet<CoTx>,
+    ) -> Result<(), StoreError> {
         let derived = self.evaluator.derived(pos)?;
         for (transaction, conditions) in (0..).zip(&derived.transactions) {
             if conditions.all.iter().flat_map(Condition::atoms).any(is_wanted) {

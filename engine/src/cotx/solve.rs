@@ -72,7 +72,8 @@ pub(super) fn solve(program: &Program) -> Vec<Outcome> {
         solver.round();
     }
     let decided = solver.values.into_iter().zip(is_early).zip(solver.overridden_by);
-    let outcome = |((value, is_early), overridden_by)| Outcome { is_live: value == Value::Live, is_early, overridden_by };
+    let outcome =
+        |((value, is_early), overridden_by)| Outcome { is_live: value == Value::Live, is_early, overridden_by };
     decided.map(outcome).collect()
 }
 
@@ -192,9 +193,11 @@ impl<'p> Solver<'p> {
     fn round(&mut self) {
         let mut decided = Vec::new();
         for component in self.sources() {
-            let best = component.iter().copied().filter(|index| self.qualifies(*index)).min_by_key(|index| {
-                (self.weight(*index), self.program.nodes[*index].position)
-            });
+            let best = component
+                .iter()
+                .copied()
+                .filter(|index| self.qualifies(*index))
+                .min_by_key(|index| (self.weight(*index), self.program.nodes[*index].position));
             match best {
                 None => decided.extend(component.into_iter().map(|index| (index, Value::Void, None))),
                 Some(pick) => {
@@ -243,13 +246,15 @@ impl<'p> Solver<'p> {
         for rule in self.program.nodes[pick].rules.iter().filter(|rule| self.truth(rule) != Truth::True) {
             let standing = rule.choices.iter().filter(|choice| self.stands(choice));
             let undecided = standing.map(|choice| {
-                let attackers = choice.attackers.iter().filter(|attacker| self.values[attacker.node] == Value::Undecided);
+                let attackers =
+                    choice.attackers.iter().filter(|attacker| self.values[attacker.node] == Value::Undecided);
                 let mut attackers: Vec<(Position, Attacker)> =
                     attackers.map(|attacker| (self.program.nodes[attacker.node].position, *attacker)).collect();
                 attackers.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
                 attackers
             });
-            let positions = |attackers: &Vec<(Position, Attacker)>| attackers.iter().map(|(at, _)| *at).collect::<Vec<_>>();
+            let positions =
+                |attackers: &Vec<(Position, Attacker)>| attackers.iter().map(|(at, _)| *at).collect::<Vec<_>>();
             let taken = undecided.max_by_key(positions).unwrap_or_default();
             let reached = taken.into_iter().filter(|(_, attacker)| attacker.is_past || !rule.is_permission);
             overridden.extend(reached.map(|(_, attacker)| attacker.node));

@@ -81,7 +81,12 @@ impl<'v, S: Ground> ViewVerdicts<'v, S> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn new(store: &'v S, index: &'v Index, bench: Bench<'v>, view: &Past) -> Result<ViewVerdicts<'v, S>, StoreError> {
+    pub fn new(
+        store: &'v S,
+        index: &'v Index,
+        bench: Bench<'v>,
+        view: &Past,
+    ) -> Result<ViewVerdicts<'v, S>, StoreError> {
         let own = leaves(store, view)?.then(|| (view.clone(), bench.views.of(view)));
         Ok(ViewVerdicts { evaluator: Evaluator::new(store, index, bench), own })
     }

@@ -7,9 +7,7 @@ use std::collections::BTreeSet;
 
 use super::act::{Act, Content};
 use super::payload::Span;
-use super::store::{
-    ClaimRecord, Marks, ReferenceRecord, RelationStore, RelationWriter, RowRecord, WriteRecord,
-};
+use super::store::{ClaimRecord, Marks, ReferenceRecord, RelationStore, RelationWriter, RowRecord, WriteRecord};
 use super::view::{View, Written};
 use super::{RowId, RowKey, RowName, keys};
 use crate::crdt::{OperationKey, Rank};
@@ -106,7 +104,8 @@ impl<S: RelationStore> Keeper<'_, S> {
     /// Closes the claims of the write that a group of a row holds in the past, if the row is of it.
     fn close_held(&self, tx: &impl RelationWriter, row: RowKey, group: usize) -> Result<(), StoreError> {
         let row = self.row(tx, row)?;
-        let held = if row.key.pos == self.pos { self.view.held_of_all(&row, group)? } else { self.view.held(&row, group)? };
+        let held =
+            if row.key.pos == self.pos { self.view.held_of_all(&row, group)? } else { self.view.held(&row, group)? };
         self.close_claims(tx, &row, group, held)
     }
 

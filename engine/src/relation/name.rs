@@ -60,7 +60,8 @@ impl RowId {
 
     /// The own row that [`RowId::of_own_row`] made this of: indices of its co-transaction and operation.
     pub(crate) fn as_own_row(self) -> Option<(u32, u32)> {
-        let number = |from: usize| u32::from_le_bytes([self.0[from], self.0[from + 1], self.0[from + 2], self.0[from + 3]]);
+        let number =
+            |from: usize| u32::from_le_bytes([self.0[from], self.0[from + 1], self.0[from + 2], self.0[from + 3]]);
         let own = (number(8), number(12));
         (self == RowId::of_own_row(own.0, own.1)).then_some(own)
     }

@@ -118,12 +118,7 @@ impl<'d> Desk<'d> {
     ///
     /// # Errors
     /// [`AdmitError::Store`].
-    pub(super) fn settle(
-        self,
-        tx: &WriteTx<'_>,
-        index: &mut Index,
-        placement: Placement,
-    ) -> Result<(), AdmitError> {
+    pub(super) fn settle(self, tx: &WriteTx<'_>, index: &mut Index, placement: Placement) -> Result<(), AdmitError> {
         let pos = placement.pos();
         self.views.extend(placement.past(), placement.clock());
         index.settle(placement);

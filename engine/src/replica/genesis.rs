@@ -86,8 +86,7 @@ fn begin(mut store: Sqlite, entry: &Entry) -> Result<Replica, ReplicaError> {
     }
     let (views, evaluations) = (Views::default(), Cell::new(0));
     let desk = Desk { layout: &layout, heads: &heads, views: &views, evaluations: &evaluations };
-    let judged =
-        Judged { placement, sight: &NOTHING, verdicts: &AllLive, findings: &Findings::default() };
+    let judged = Judged { placement, sight: &NOTHING, verdicts: &AllLive, findings: &Findings::default() };
     let placement = desk.keep((&tx, &index), entry, judged, (&payload.rows, &source))?;
     index.settle(placement);
     tx.commit()?;

@@ -41,12 +41,8 @@ impl Replica {
     pub(super) fn import_all(&mut self, author: &Keypair, work: LocalWork<'_>) -> Result<ImportOutcome, ReplicaError> {
         self.check_basis(work.on)?;
         let tx = self.store.begin()?;
-        let desk = Desk {
-            layout: &self.layout,
-            heads: &self.heads,
-            views: &self.views,
-            evaluations: &self.evaluations,
-        };
+        let desk =
+            Desk { layout: &self.layout, heads: &self.heads, views: &self.views, evaluations: &self.evaluations };
         let mut writer = Writer { desk, index: &mut self.index, author, time_ms: work.time_ms };
         let mut parents = writer.frontier(&tx, &work.on.version)?;
         let mut outcome = ImportOutcome { entries: Vec::new(), shown: work.on.clone(), transactions: Vec::new() };
@@ -207,7 +203,12 @@ impl Writer<'_> {
     ) -> Result<(), ReplicaError> {
         while parents.len() > PARENTS_MAX {
             let merged: Vec<Pos> = parents.drain(..PARENTS_MAX).collect();
-            let (pos, id) = self.seal(tx, &merged, PayloadBuilder::new().finish(), (&LocalSource::default(), &Findings::default()))?;
+            let (pos, id) = self.seal(
+                tx,
+                &merged,
+                PayloadBuilder::new().finish(),
+                (&LocalSource::default(), &Findings::default()),
+            )?;
             parents.push(pos);
             entries.push(id);
         }

@@ -31,12 +31,8 @@ impl Replica {
     /// One write transaction: entries from the front of `waiting`, and the parked ones that they release.
     fn ingest_some(&mut self, waiting: &mut VecDeque<Entry>, outcome: &mut IngestOutcome) -> Result<(), StoreError> {
         let tx = self.store.begin()?;
-        let desk = Desk {
-            layout: &self.layout,
-            heads: &self.heads,
-            views: &self.views,
-            evaluations: &self.evaluations,
-        };
+        let desk =
+            Desk { layout: &self.layout, heads: &self.heads, views: &self.views, evaluations: &self.evaluations };
         let mut intake = Intake { desk, index: &mut self.index, outcome: IngestOutcome::default() };
         let (mut count, mut bytes) = (0, 0);
         while count < INGEST_COUNT_MAX && bytes < INGEST_BYTES_MAX {
