@@ -26,6 +26,7 @@ use std::cell::{Cell, RefCell};
 
 use treaty_schema::Schema;
 
+use self::admit::Desk;
 use crate::causality::{Index, Version, VersionError};
 use crate::cotx::{Views, may_read_peers};
 use crate::hash::SpaceId;
@@ -335,6 +336,11 @@ impl Replica {
         let tx = self.store.begin()?;
         tx.set_note(note.key, note.bytes)?;
         Ok(tx.commit()?)
+    }
+
+    /// What entries are admitted with.
+    fn desk(&self) -> Desk<'_> {
+        Desk { layout: &self.layout, heads: &self.heads, views: &self.views, evaluations: &self.evaluations }
     }
 
     /// Forgets what a failed write transaction left in memory, so that reading shows what is kept. A store that cannot

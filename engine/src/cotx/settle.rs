@@ -42,6 +42,9 @@ pub fn settle<S: Ground>(
     let mut roots = BTreeSet::new();
     let derived = waves.evaluator.derived(pos)?;
     roots.extend((0..).zip(&derived.transactions).map(|(transaction, _)| CoTx { pos, transaction }));
+    for root in &roots {
+        waves.register(*root)?;
+    }
     for hit in waves.evaluator.hits(&derived, pos, &clock)? {
         tx.insert_edge(hit, pos)?;
         waves.mentioning(hit, &|of| of.pos == pos, &mut roots)?;

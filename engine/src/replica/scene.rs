@@ -5,7 +5,7 @@ use super::admit::{height_of, sight_of};
 use super::error::ReplicaError;
 use super::types::Shown;
 use crate::causality::Version;
-use crate::cotx::{AsOf, KeptVerdicts, VerdictStore};
+use crate::cotx::{AsOf, KeptVerdicts, VerdictStore, ViewVerdicts};
 use crate::relation::{AllLive, Sight, Verdicts, View};
 use crate::store::{Sqlite, StoreError};
 
@@ -47,11 +47,16 @@ impl Replica {
 
     /// A version by the verdicts of another that holds it.
     pub(super) fn scene_from(&self, at: &Version, from: &Version) -> Result<Scene<'_>, ReplicaError> {
-        let sight = self.sight(at)?;
-        if !sight.past.is_within(&self.index.past_of(&self.store, from)?) {
+        let (sight, of) = (self.sight(at)?, self.index.past_of(&self.store, from)?);
+        if !sight.past.is_within(&of) {
             return Err(ReplicaError::NotWithin);
         }
-        Ok(self.scene_now(sight)?)
+        let verdicts = ViewVerdicts::new(&self.store, &self.index, self.desk().bench(), &of)?;
+        if verdicts.are_stored() {
+            return Ok(self.scene_now(sight)?);
+        }
+        // What released something by the verdicts of now may be void by those of before.
+        Ok(Scene { sight: Sight { settled_below: 0, ..sight }, verdicts: Box::new(verdicts) })
     }
 
     /// Refuses what verdicts that are not here are said to have made.

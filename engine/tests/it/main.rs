@@ -13,6 +13,7 @@ mod log;
 mod parking;
 mod payload;
 mod replica;
+mod scenarios;
 mod shown;
 mod signature;
 mod store_file;

@@ -1,12 +1,17 @@
 //! The schemas that the tests of tables and admission use, and a replica that hears a story.
 
-use treaty_engine::cotx::Refusal;
-use treaty_engine::log::Entry;
+use std::collections::BTreeMap;
+
+use treaty_engine::cotx::{Refusal, VerdictStore};
+use treaty_engine::hash::EntryId;
+use treaty_engine::log::{Entry, LogStore};
+use treaty_engine::relation::CoTx;
 use treaty_engine::replica::Replica;
 use treaty_engine::store::Sqlite;
 use treaty_schema::{Command, Comparison, LogicalType, OnDelete, Patch};
 use treaty_testkit::{
-    History, Story, all, always, author, col, compare, eq, exists, number, patch, scalar, table, text, with_peers,
+    CoTxName, History, Story, Verdict, VoidReason, all, always, author, col, compare, eq, exists, number, patch,
+    scalar, table, text, with_peers,
 };
 
 /// Members with roles, projects of owners, tasks in projects, tags on tasks.
@@ -61,11 +66,40 @@ pub(crate) fn replica_of(story: &Story) -> Replica {
     Replica::join(Sqlite::in_memory().unwrap(), story.entry("genesis").clone(), story.space()).unwrap()
 }
 
-/// The reference evaluator's history of the same, in which everything is live: the engine does not give verdicts yet.
+/// The reference evaluator's history of the same.
 pub(crate) fn history_of(story: &Story) -> History {
-    let mut history = History::new(story.schema.clone()).all_live();
+    let mut history = History::new(story.schema.clone());
     history.add(story.entry("genesis")).unwrap();
     history
+}
+
+/// The co-transactions that are void for a replica, among those of some entries.
+pub(crate) fn voids_of(replica: &Replica, entries: &[EntryId]) -> BTreeMap<CoTxName, Verdict> {
+    let store = replica.store();
+    let name = |of: CoTx| CoTxName { entry: store.stamp(of.pos).unwrap().id, transaction: of.transaction };
+    let mut voids = BTreeMap::new();
+    for entry in entries {
+        let Some(pos) = store.position_of(entry).unwrap() else { continue };
+        for (transaction, void) in store.voids_of_entry(pos).unwrap() {
+            let reason = match void.reason {
+                treaty_engine::cotx::VoidReason::Permission => VoidReason::Permission,
+                treaty_engine::cotx::VoidReason::ForeignKey => VoidReason::ForeignKey,
+                treaty_engine::cotx::VoidReason::Unique => VoidReason::Unique,
+                treaty_engine::cotx::VoidReason::Overridden => VoidReason::Overridden,
+                treaty_engine::cotx::VoidReason::Schema => panic!("there is one schema"),
+            };
+            let operation = (reason != VoidReason::Overridden).then_some(void.operation);
+            let verdict = Verdict::Void { reason, operation, culprit: void.culprit.map(name) };
+            voids.insert(CoTxName { entry: *entry, transaction }, verdict);
+        }
+    }
+    voids
+}
+
+/// The co-transactions that are void by the oracle, at the version of all it holds.
+pub(crate) fn voids_by_oracle(history: &History) -> BTreeMap<CoTxName, Verdict> {
+    let verdicts = history.verdicts(&history.all_heads());
+    verdicts.into_iter().filter(|(_, verdict)| *verdict != Verdict::Live).collect()
 }
 
 /// Lets a replica hear one entry. Returns why it is refused, if it is.
