@@ -6,7 +6,7 @@
 use std::ops::{ControlFlow, Deref};
 
 use super::payload::Span;
-use super::{RowId, RowKey};
+use super::{CoTx, RowId, RowKey};
 use crate::crdt::{OperationKey, Rank};
 use crate::fault::StoreError;
 use crate::log::{LogStore, Pos};
@@ -113,6 +113,9 @@ pub trait RelationStore: LogStore {
         after: Option<(RowId, RowKey)>,
         count_max: usize,
     ) -> Result<Vec<RowRecord>, StoreError>;
+
+    /// Returns the row that a co-transaction, in the view of its past, is as senior as it is by; none if by none.
+    fn granting_row(&self, of: CoTx) -> Result<Option<RowKey>, StoreError>;
 
     /// Returns the deletes of a row.
     fn deletes(&self, row: RowKey) -> Result<Vec<OperationKey>, StoreError>;

@@ -150,7 +150,7 @@ impl<'v, S: RelationStore> View<'v, S> {
         self.first_live(self.store.rows_with_id(table, id)?)
     }
 
-    /// Returns the id under which tables show a row: its own, unless a live row before it is shown under that.
+    /// Returns the id under which tables show a row: its own, unless a live row of smaller rank is shown under that.
     ///
     /// A row that is not live has its own only if no live row is shown under it.
     ///
@@ -342,25 +342,55 @@ impl<'v, S: RelationStore> View<'v, S> {
         self.store.row(key)?.ok_or_else(|| StoreError::corrupt(format!("row {key:?} is named, but not kept")))
     }
 
-    /// Of the live rows among `rows`, the one of smallest position.
+    /// Of the live rows among `rows`, the one of smallest rank.
     fn first_live(&self, rows: Vec<RowRecord>) -> Result<Option<RowRecord>, StoreError> {
-        let mut first: Option<(Stamp, RowRecord)> = None;
-        let is_single = rows.len() == 1;
+        let mut live = Vec::with_capacity(rows.len());
         for row in rows {
-            if !self.is_live(&row)? {
-                continue;
+            if self.is_live(&row)? {
+                live.push(row);
             }
+        }
+        let mut first: Option<(RowRank, RowRecord)> = None;
+        let is_single = live.len() == 1;
+        for row in live {
             if is_single {
                 return Ok(Some(row));
             }
-            let stamp = self.store.stamp(row.key.pos)?;
-            let order = |stamp: Stamp, key: RowKey| (stamp, key.transaction, key.operation);
-            if first.as_ref().is_none_or(|(best, known)| order(stamp, row.key) < order(*best, known.key)) {
-                first = Some((stamp, row));
+            let rank = self.rank(row.key)?;
+            if first.as_ref().is_none_or(|(best, _)| rank < *best) {
+                first = Some((rank, row));
             }
         }
         Ok(first.map(|(_, row)| row))
     }
+
+    /// What orders rows that were inserted under one id: the same in all views, as admission to the log settles it.
+    fn rank(&self, row: RowKey) -> Result<RowRank, StoreError> {
+        let place = |key: RowKey| Ok::<_, StoreError>((self.store.stamp(key.pos)?, key.transaction, key.operation));
+        let seniority = match row.pos {
+            Pos::GENESIS => Seniority::Genesis,
+            _ => match self.store.granting_row(CoTx::of(row))? {
+                Some(granting) => Seniority::Row(place(granting)?),
+                None => Seniority::Nothing,
+            },
+        };
+        Ok((seniority, place(row)?))
+    }
+}
+
+/// Where an operation stands among all: by position, then operation.
+type Place = (Stamp, u32, u32);
+
+/// The rank of a row: the seniority of the co-transaction that inserted it, then its place.
+type RowRank = (Seniority, Place);
+
+/// How senior a co-transaction is in the view of its past; the more senior, the smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Seniority {
+    Genesis,
+    /// By the row inserted there.
+    Row(Place),
+    Nothing,
 }
 
 /// What an insert or update wrote into a column.

@@ -6,12 +6,13 @@ use std::ops::ControlFlow;
 
 use rusqlite::{Params, Row, params};
 
+use crate::cotx::{Grant, VerdictStore};
 use crate::crdt::{OperationKey, Rank};
 use crate::fault::StoreError;
 use crate::log::Pos;
 use crate::relation::payload::Span;
 use crate::relation::{
-    ClaimRecord, IndexKey, Marks, ReferenceRecord, RelationStore, RowId, RowKey, RowRecord, Walk, WriteRecord,
+    ClaimRecord, CoTx, IndexKey, Marks, ReferenceRecord, RelationStore, RowId, RowKey, RowRecord, Walk, WriteRecord,
 };
 use crate::store::sqlite::{Sqlite, failed};
 
@@ -63,6 +64,13 @@ impl RelationStore for Sqlite {
         let count_max = i64::try_from(count_max).unwrap_or(i64::MAX);
         let found = self.all("reading a table", sql, params![number(table)?, id, pos, place, count_max], read_row)?;
         found.into_iter().collect()
+    }
+
+    fn granting_row(&self, of: CoTx) -> Result<Option<RowKey>, StoreError> {
+        Ok(match self.grant(of)? {
+            Grant::Row(row) => Some(row),
+            Grant::Nothing => None,
+        })
     }
 
     fn deletes(&self, row: RowKey) -> Result<Vec<OperationKey>, StoreError> {
