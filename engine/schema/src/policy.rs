@@ -96,62 +96,6 @@ pub fn is_permitted<'p, R: Rows>(
     Ok(false)
 }
 
-/// Rows that weigh something: [`least_alternative`] finds the way of being permitted whose heaviest row is lightest.
-pub trait WeighedRows: Rows {
-    /// What a row weighs.
-    type Weight: Ord + Clone;
-
-    /// Weighs a row.
-    ///
-    /// # Errors
-    /// As of all reading here.
-    fn weight(&self, row: &Self::Handle) -> Result<Self::Weight, Self::Error>;
-
-    /// Whether no row that one [`Rows::matching`] yields after `row` weighs less than `than`.
-    ///
-    /// # Errors
-    /// As of all reading here.
-    fn is_last(&self, row: &Self::Handle, than: &Self::Weight) -> Result<bool, Self::Error>;
-}
-
-/// The lightest alternative.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Least<H, W> {
-    /// The rows that make it true.
-    pub witnesses: Vec<Witness<H>>,
-    /// What the heaviest of them weighs; none if there are none.
-    pub weight: Option<W>,
-}
-
-/// Returns the lightest alternative of `policies`; none if nothing is permitted.
-///
-/// Costs what [`is_permitted`] costs where the rows of a lookup come in order of weight and each EXISTS reads one table.
-///
-/// # Errors
-/// What [`Rows`] returned.
-pub fn least_alternative<'p, R: WeighedRows>(
-    schema: &Schema,
-    policies: impl IntoIterator<Item = &'p Policy>,
-    subject: Subject<'_>,
-    rows: &R,
-) -> Result<Option<Least<R::Handle, R::Weight>>, R::Error> {
-    let judge = Judge { schema, subject, rows };
-    let mut least = None;
-    for policy in policies {
-        least = lighter(least, judge.least(&policy.plan)?);
-    }
-    Ok(least)
-}
-
-/// Of two alternatives the lighter one, the first if they weigh the same.
-fn lighter<H, W: Ord>(a: Option<Least<H, W>>, b: Option<Least<H, W>>) -> Option<Least<H, W>> {
-    match (a, b) {
-        (Some(a), Some(b)) if b.weight < a.weight => Some(b),
-        (Some(a), _) => Some(a),
-        (None, b) => b,
-    }
-}
-
 /// Calls `visit` with every alternative of `policies`, until it breaks.
 ///
 /// The order is a function of the schema and of the order in which `rows` finds rows. An alternative may come twice where
@@ -186,10 +130,10 @@ type Gathered<H> = Vec<Witness<H>>;
 type Found<'f, R> = dyn FnMut(&mut Gathered<<R as Rows>::Handle>) -> Result<ControlFlow<()>, <R as Rows>::Error> + 'f;
 
 /// The rows bound so far, by slot.
-type Bound = Vec<Vec<Option<Value>>>;
+pub(crate) type Bound = Vec<Vec<Option<Value>>>;
 
 /// What the rows of a step hold in the columns by which they are found.
-enum Keys {
+pub(crate) enum Keys {
     /// No row can match.
     Nothing,
     /// Exactly these.
@@ -198,99 +142,10 @@ enum Keys {
     Several,
 }
 
-struct Judge<'j, R> {
-    schema: &'j Schema,
-    subject: Subject<'j>,
-    rows: &'j R,
-}
-
-impl<R: WeighedRows> Judge<'_, R> {
-    /// The EXISTS of a plan are independent of each other: the lightest way of all is the lightest of each.
-    fn least(&self, plan: &Plan) -> Result<Option<Least<R::Handle, R::Weight>>, R::Error> {
-        match plan {
-            Plan::All { scalars, rest } => {
-                if !self.are_true(scalars, &[]) {
-                    return Ok(None);
-                }
-                let mut all = Least { witnesses: Vec::new(), weight: None };
-                for below in rest {
-                    let Some(least) = self.least(below)? else { return Ok(None) };
-                    all.witnesses.extend(least.witnesses);
-                    all.weight = all.weight.max(least.weight);
-                }
-                Ok(Some(all))
-            }
-            Plan::Any(plans) => {
-                let mut least = None;
-                for below in plans {
-                    least = lighter(least, self.least(below)?);
-                }
-                Ok(least)
-            }
-            Plan::Join(join) => {
-                if !self.are_true(&join.filters, &[]) {
-                    return Ok(None);
-                }
-                let (mut bound, mut found) = (vec![Vec::new(); join.steps.len()], None);
-                let mut gathered = Least { witnesses: Vec::new(), weight: None };
-                self.least_steps(&join.steps, &mut bound, &mut gathered, &mut found)?;
-                Ok(found)
-            }
-        }
-    }
-
-    fn least_steps(
-        &self,
-        steps: &[Step],
-        bound: &mut Bound,
-        gathered: &mut Least<R::Handle, R::Weight>,
-        found: &mut Option<Least<R::Handle, R::Weight>>,
-    ) -> Result<(), R::Error> {
-        let Some((step, later)) = steps.split_first() else {
-            if found.as_ref().is_none_or(|found| gathered.weight < found.weight) {
-                *found = Some(gathered.clone());
-            }
-            return Ok(());
-        };
-        type Progress<'a, H, W> = (&'a mut Bound, &'a mut Least<H, W>, &'a mut Option<Least<H, W>>);
-        let visit_row = |(bound, gathered, found): Progress<'_, R::Handle, R::Weight>,
-                         row: Result<FoundRow<R::Handle>, R::Error>| {
-            let FoundRow { handle, cells } = row?;
-            let before = gathered.weight.clone();
-            let weight = before.clone().max(Some(self.rows.weight(&handle)?));
-            if found.as_ref().is_some_and(|found| weight >= found.weight) {
-                return Ok(handle);
-            }
-            bound[usize::from(step.slot) - 1] = cells;
-            if self.are_true(&step.filters, bound) {
-                gathered.witnesses.push(Witness { table: step.table, handle: handle.clone() });
-                gathered.weight = weight;
-                self.least_steps(later, bound, gathered, found)?;
-                gathered.witnesses.pop();
-                gathered.weight = before;
-            }
-            Ok(handle)
-        };
-        match self.keys(step, bound) {
-            Keys::Nothing => {}
-            Keys::Values(equal) => {
-                for row in self.rows.matching(step.table, &equal) {
-                    let handle = visit_row((&mut *bound, &mut *gathered, &mut *found), row)?;
-                    if let Some(Least { weight: Some(weight), .. }) = found
-                        && self.rows.is_last(&handle, weight)?
-                    {
-                        break;
-                    }
-                }
-            }
-            Keys::Several => {
-                for row in self.rows.all(step.table) {
-                    visit_row((&mut *bound, &mut *gathered, &mut *found), row)?;
-                }
-            }
-        }
-        Ok(())
-    }
+pub(crate) struct Judge<'j, R> {
+    pub(crate) schema: &'j Schema,
+    pub(crate) subject: Subject<'j>,
+    pub(crate) rows: &'j R,
 }
 
 impl<R: Rows> Judge<'_, R> {
@@ -417,7 +272,7 @@ impl<R: Rows> Judge<'_, R> {
     }
 
     /// What the columns by which a step finds its rows must hold.
-    fn keys(&self, step: &Step, bound: &Bound) -> Keys {
+    pub(crate) fn keys(&self, step: &Step, bound: &Bound) -> Keys {
         let mut equal = Vec::with_capacity(step.lookups.len());
         for lookup in &step.lookups {
             let logical_type = self.schema.tables[step.table].columns[lookup.column].logical_type;
@@ -441,7 +296,7 @@ impl<R: Rows> Judge<'_, R> {
         evaluate(Env { rows: &rows, author: Some(self.subject.author) })
     }
 
-    fn are_true(&self, exprs: &[SchemaExpr], bound: &[Vec<Option<Value>>]) -> bool {
+    pub(crate) fn are_true(&self, exprs: &[SchemaExpr], bound: &[Vec<Option<Value>>]) -> bool {
         self.with_env(bound, |env| exprs.iter().all(|expr| is_true(expr, env)))
     }
 }

@@ -4,7 +4,6 @@
 //! Going down stops at what is calm: decided at once, by nothing concurrent with it. There the stored verdict holds in
 //! every view.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::condition::Condition;
@@ -25,8 +24,11 @@ pub(super) struct Solved {
     pub(super) overridden_by: Option<CoTx>,
 }
 
-/// What is given: verdicts worked out before, in the same view and of the same entries.
+/// Verdicts worked out, all in one view.
 pub(super) type Given = BTreeMap<CoTx, Solved>;
+
+/// Looks a verdict up that was worked out before, in the same view and of the same entries.
+pub(super) type Known<'k> = dyn Fn(CoTx) -> Option<Solved> + 'k;
 
 /// A set of co-transactions closed under dependency, with their verdicts.
 pub(super) struct Closure {
@@ -40,7 +42,7 @@ impl<S: Ground> Evaluator<'_, S> {
     ///
     /// * `view` - what counts: entries outside count as void.
     /// * `given` - verdicts known already.
-    pub(super) fn solve(&self, view: &Past, roots: &[CoTx], given: &RefCell<Given>) -> Result<Closure, StoreError> {
+    pub(super) fn solve(&self, view: &Past, roots: &[CoTx], given: &Known<'_>) -> Result<Closure, StoreError> {
         let mut gathered = Gathered::default();
         let mut pending = roots.to_vec();
         while let Some(of) = pending.pop() {
@@ -70,14 +72,14 @@ impl<S: Ground> Evaluator<'_, S> {
     }
 
     /// The verdict of a co-transaction that may be taken as given from the start.
-    fn known(&self, view: &Past, of: CoTx, given: &RefCell<Given>) -> Result<Option<bool>, StoreError> {
+    fn known(&self, view: &Past, of: CoTx, given: &Known<'_>) -> Result<Option<bool>, StoreError> {
         if of.pos == Pos::GENESIS {
             return Ok(Some(true));
         }
         if !view.contains(of.pos) {
             return Ok(Some(false));
         }
-        if let Some(solved) = given.borrow().get(&of)
+        if let Some(solved) = given(of)
             && solved.is_early
         {
             return Ok(Some(solved.is_live));

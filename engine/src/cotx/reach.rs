@@ -27,11 +27,11 @@ impl<S: Ground> Evaluator<'_, S> {
                     Act::Insert { table, cells, .. } => {
                         let cells: Vec<_> =
                             cells.iter().enumerate().map(|(column, cell)| (column, cell.as_ref())).collect();
-                        self.hits_of_write(*table, (write, write), &cells, clock, &mut hits)?;
+                        self.hits_of_write((*table, write, write), &cells, clock, &mut hits)?;
                     }
                     Act::Update { table, row, columns, cells } => {
                         let cells: Vec<_> = columns.iter().copied().zip(cells.iter().map(Option::as_ref)).collect();
-                        self.hits_of_write(*table, (row.key(pos), write), &cells, clock, &mut hits)?;
+                        self.hits_of_write((*table, row.key(pos), write), &cells, clock, &mut hits)?;
                     }
                 }
             }
@@ -59,8 +59,7 @@ impl<S: Ground> Evaluator<'_, S> {
 
     fn hits_of_write(
         &self,
-        table: usize,
-        (row, write): (RowKey, RowKey),
+        (table, row, write): (usize, RowKey, RowKey),
         cells: &[(usize, Option<&Content>)],
         clock: &Past,
         hits: &mut BTreeSet<Pos>,

@@ -6,7 +6,6 @@
 //!
 //! Spec: semantics.md 5, 10.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::closure::{Given, conditions_of};
@@ -38,7 +37,7 @@ pub fn settle<S: Ground>(
         return Ok(());
     }
     let evaluator = Evaluator::new(store, index, bench);
-    let mut waves = Waves { tx, evaluator, whole: index.whole(), given: RefCell::default(), below: BTreeMap::new() };
+    let mut waves = Waves { tx, evaluator, whole: index.whole(), given: Given::new(), below: BTreeMap::new() };
     let mut roots = BTreeSet::new();
     let derived = waves.evaluator.derived(pos)?;
     roots.extend((0..).zip(&derived.transactions).map(|(transaction, _)| CoTx { pos, transaction }));
@@ -79,7 +78,7 @@ struct Waves<'w, 'e, W, S> {
     evaluator: Evaluator<'e, S>,
     whole: Past,
     /// What was worked out so far.
-    given: RefCell<Given>,
+    given: Given,
     /// By co-transaction worked out: what it depends on.
     below: BTreeMap<CoTx, Vec<CoTx>>,
 }
@@ -96,8 +95,8 @@ impl<'e, S: Ground + 'e, W: VerdictWriter<Target = S>> Waves<'_, 'e, W, S> {
         }
         roots.retain(|root| !self.below.contains_key(root));
         let roots: Vec<CoTx> = roots.into_iter().collect();
-        let closure = self.evaluator.solve(&self.whole, &roots, &self.given)?;
-        self.given.borrow_mut().extend(closure.solved);
+        let closure = self.evaluator.solve(&self.whole, &roots, &|of| self.given.get(&of).copied())?;
+        self.given.extend(closure.solved);
         let mut next = BTreeSet::new();
         for (of, below) in closure.below {
             let is_new = self.below.insert(of, below).is_none();
@@ -121,7 +120,7 @@ impl<'e, S: Ground + 'e, W: VerdictWriter<Target = S>> Waves<'_, 'e, W, S> {
 
     /// The final verdict.
     fn is_live(&self, of: CoTx) -> Result<bool, StoreError> {
-        match self.given.borrow().get(&of) {
+        match self.given.get(&of) {
             Some(solved) => Ok(solved.is_live),
             None => Ok(!self.evaluator.store.is_void(of)?),
         }
@@ -176,7 +175,7 @@ impl<'e, S: Ground + 'e, W: VerdictWriter<Target = S>> Waves<'_, 'e, W, S> {
         }
         let mut members = Vec::new();
         for of in self.below.keys() {
-            let is_late = self.given.borrow().get(of).is_some_and(|solved| !solved.is_early);
+            let is_late = self.given.get(of).is_some_and(|solved| !solved.is_early);
             if is_late && self.evaluator.store.dispute(*of)?.is_none() {
                 members.push(*of);
             }
@@ -222,7 +221,7 @@ impl<'e, S: Ground + 'e, W: VerdictWriter<Target = S>> Waves<'_, 'e, W, S> {
 
     fn reason(&self, of: CoTx) -> Result<Void, StoreError> {
         let derived = self.evaluator.derived(of.pos)?;
-        let pick = self.given.borrow().get(&of).and_then(|solved| solved.overridden_by);
+        let pick = self.given.get(&of).and_then(|solved| solved.overridden_by);
         let position = |of: CoTx| Ok((self.evaluator.stamp(of.pos)?, of.transaction));
         reason(conditions_of(&derived, of)?, &|of| self.is_live(of), &position, pick)
     }

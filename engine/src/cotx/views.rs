@@ -5,10 +5,9 @@
 //! flips nothing.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::rc::Rc;
+use std::collections::{BTreeMap, VecDeque};
 
-use super::closure::Given;
+use super::closure::{Given, Solved};
 use super::evaluator::{Bench, Evaluator, Ground};
 use super::verdict::VerdictStore;
 use crate::causality::{Index, Past};
@@ -20,38 +19,68 @@ use crate::relation::{CoTx, Verdicts};
 /// Views whose verdicts were worked out, the last ones used.
 #[derive(Debug, Default)]
 pub struct Views {
-    kept: RefCell<VecDeque<(Past, Rc<RefCell<Given>>)>>,
+    kept: RefCell<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// Views, and which verdicts hold there; those that one entry on top of another tells apart share them.
+    views: VecDeque<(Past, u64)>,
+    verdicts: BTreeMap<u64, Given>,
+    next: u64,
 }
 
 impl Views {
     /// Forgets all: after a write transaction failed, places may be given to other entries.
     pub fn clear(&self) {
-        self.kept.borrow_mut().clear();
+        self.kept.take();
     }
 
     /// Notes that an entry on top of a view is kept: what is known of the view is known with it.
     pub fn extend(&self, view: &Past, with: &Past) {
-        let known = self.kept.borrow().iter().find(|(known, _)| known == view).map(|(_, given)| Rc::clone(given));
-        if let Some(given) = known {
-            self.put(with.clone(), given);
+        let mut kept = self.kept.borrow_mut();
+        if let Some(number) = kept.number_of(view) {
+            kept.put(with.clone(), number);
         }
     }
 
-    fn of(&self, view: &Past) -> Rc<RefCell<Given>> {
-        let known = self.kept.borrow().iter().find(|(known, _)| known == view).map(|(_, given)| Rc::clone(given));
-        known.unwrap_or_else(|| {
-            let given = Rc::<RefCell<Given>>::default();
-            self.put(view.clone(), Rc::clone(&given));
-            given
+    /// The number of the verdicts that hold in a view.
+    fn number_of(&self, view: &Past) -> u64 {
+        let mut kept = self.kept.borrow_mut();
+        kept.number_of(view).unwrap_or_else(|| {
+            let number = kept.next;
+            kept.next += 1;
+            kept.put(view.clone(), number);
+            number
         })
     }
 
-    fn put(&self, view: Past, given: Rc<RefCell<Given>>) {
+    fn known(&self, number: u64, of: CoTx) -> Option<Solved> {
+        self.kept.borrow().verdicts.get(&number)?.get(&of).copied()
+    }
+
+    fn add(&self, number: u64, solved: impl Iterator<Item = (CoTx, Solved)>) {
         let mut kept = self.kept.borrow_mut();
-        kept.retain(|(known, _)| *known != view);
-        kept.push_back((view, given));
-        if kept.len() > VIEWS_MAX {
-            kept.pop_front();
+        let given = kept.verdicts.entry(number).or_default();
+        if given.len() >= VIEW_VERDICTS_MAX {
+            given.clear();
+        }
+        given.extend(solved);
+    }
+}
+
+impl Kept {
+    fn number_of(&self, view: &Past) -> Option<u64> {
+        self.views.iter().rev().find(|(known, _)| known == view).map(|(_, number)| *number)
+    }
+
+    fn put(&mut self, view: Past, number: u64) {
+        self.views.retain(|(known, _)| *known != view);
+        self.views.push_back((view, number));
+        if self.views.len() > VIEWS_MAX {
+            self.views.pop_front();
+            let views = &self.views;
+            self.verdicts.retain(|number, _| views.iter().any(|(_, used)| used == number));
         }
     }
 }
@@ -73,7 +102,7 @@ pub(super) fn leaves(store: &impl VerdictStore, view: &Past) -> Result<bool, Sto
 pub struct ViewVerdicts<'v, S> {
     evaluator: Evaluator<'v, S>,
     /// Of a view whose verdicts are not the stored ones.
-    own: Option<(Past, Rc<RefCell<Given>>)>,
+    own: Option<(Past, u64)>,
 }
 
 impl<'v, S: Ground> ViewVerdicts<'v, S> {
@@ -87,7 +116,7 @@ impl<'v, S: Ground> ViewVerdicts<'v, S> {
         bench: Bench<'v>,
         view: &Past,
     ) -> Result<ViewVerdicts<'v, S>, StoreError> {
-        let own = leaves(store, view)?.then(|| (view.clone(), bench.views.of(view)));
+        let own = leaves(store, view)?.then(|| (view.clone(), bench.views.number_of(view)));
         Ok(ViewVerdicts { evaluator: Evaluator::new(store, index, bench), own })
     }
 
@@ -99,14 +128,8 @@ impl<'v, S: Ground> ViewVerdicts<'v, S> {
 
 impl<S: Ground> Verdicts for ViewVerdicts<'_, S> {
     fn is_void(&self, of: CoTx) -> Result<bool, StoreError> {
-        let Some((view, given)) = &self.own else { return self.evaluator.store.is_void(of) };
-        if of.pos == Pos::GENESIS {
-            return Ok(false);
-        }
-        if let Some(solved) = given.borrow().get(&of) {
-            return Ok(!solved.is_live);
-        }
-        self.evaluator.is_void_in(view, given, of)
+        let Some((view, number)) = &self.own else { return self.evaluator.store.is_void(of) };
+        self.evaluator.is_void_in(view, *number, of)
     }
 }
 
@@ -119,25 +142,23 @@ impl<S: Ground> Evaluator<'_, S> {
         if !leaves(self.store, &past)? {
             return self.store.is_void(of);
         }
-        let given = self.bench.views.of(&past);
-        if let Some(solved) = given.borrow().get(&of) {
-            return Ok(!solved.is_live);
-        }
-        self.is_void_in(&past, &given, of)
+        self.is_void_in(&past, self.bench.views.number_of(&past), of)
     }
 
-    fn is_void_in(&self, view: &Past, given: &RefCell<Given>, of: CoTx) -> Result<bool, StoreError> {
+    fn is_void_in(&self, view: &Past, number: u64, of: CoTx) -> Result<bool, StoreError> {
+        if of.pos == Pos::GENESIS {
+            return Ok(false);
+        }
+        if let Some(solved) = self.bench.views.known(number, of) {
+            return Ok(!solved.is_live);
+        }
         let clock = self.index.clock(self.store, of.pos)?;
         if !leaves(self.store, &clock)? {
             return self.store.is_void(of);
         }
-        let closure = self.solve(view, &[of], given)?;
+        let closure = self.solve(view, &[of], &|of| self.bench.views.known(number, of))?;
         let is_live = closure.solved.get(&of).is_some_and(|solved| solved.is_live);
-        let mut given = given.borrow_mut();
-        if given.len() >= VIEW_VERDICTS_MAX {
-            given.clear();
-        }
-        given.extend(closure.solved.into_iter().filter(|(of, _)| view.contains(of.pos)));
+        self.bench.views.add(number, closure.solved.into_iter().filter(|(of, _)| view.contains(of.pos)));
         Ok(!is_live)
     }
 }

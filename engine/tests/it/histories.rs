@@ -1,14 +1,14 @@
 //! Random histories, told as text: judged, read and applied as the oracles say, in whatever order they arrive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use treaty_engine::causality::Version;
 use treaty_engine::hash::EntryId;
-use treaty_engine::log::Entry;
+use treaty_engine::log::{Entry, LogStore};
 use treaty_engine::relation::RowId;
-use treaty_engine::replica::{Replica, RowImage, Shown};
+use treaty_engine::replica::{Replica, RowImage, Shown, Verdict};
 use treaty_testkit::{History, ShownRow, Story};
 
 use crate::tables::{STAFF, hear, history_of, office, replica_of};
@@ -183,16 +183,55 @@ fn precedes(story: &Story, name: &str, other: &str) -> bool {
 /// Rows as a database would show them after applying batches.
 type Rows = BTreeMap<(usize, RowId), RowImage>;
 
-/// Applies one batch. Returns what is shown then.
-fn apply(replica: &Replica, shown: &mut Rows, from: &Shown, rows_max: usize) -> (Shown, bool) {
-    let batch = replica.next_batch(from, rows_max).unwrap();
-    for change in batch.changes {
-        match change.row {
-            Some(row) => shown.insert((change.table, change.id), row),
-            None => shown.remove(&(change.table, change.id)),
-        };
+/// Operations that applications were told are rolled back, and not since that they are reinstated.
+type Lost = BTreeSet<(EntryId, u32, u32)>;
+
+/// A database: its rows, and what its application knows.
+#[derive(Default)]
+struct Tables {
+    rows: Rows,
+    lost: Lost,
+    shown: Shown,
+}
+
+impl Tables {
+    /// Applies one batch. Says whether it was the last one.
+    fn apply(&mut self, replica: &Replica, rows_max: usize) -> bool {
+        let batch = replica.next_batch(&self.shown, rows_max).unwrap();
+        for change in batch.changes {
+            match change.row {
+                Some(row) => self.rows.insert((change.table, change.id), row),
+                None => self.rows.remove(&(change.table, change.id)),
+            };
+        }
+        for report in batch.reports {
+            let operation = (report.entry, report.transaction, report.operation);
+            let is_news = match report.verdict {
+                Verdict::Void { .. } => self.lost.insert(operation),
+                Verdict::Live => self.lost.remove(&operation),
+            };
+            assert!(is_news, "told twice, or reinstated without having been lost: {report:?}");
+        }
+        self.shown = batch.to;
+        batch.is_last
     }
-    (batch.to, batch.is_last)
+
+    /// Compares rows and reports with what the oracle says of what is shown.
+    fn check(&self, replica: &Replica, history: &History, lines: &[String]) -> Result<(), TestCaseError> {
+        let from = heads(&replica.frontier());
+        compare(&self.rows, &history.shown_from(&heads(&self.shown.version), &from), lines)?;
+        let past = replica.index().past_of(replica.store(), &self.shown.version).unwrap();
+        let mut lost = BTreeSet::new();
+        for (of, verdict) in history.verdicts(&from) {
+            let pos = replica.store().position_of(&of.entry).unwrap().unwrap();
+            if past.contains(pos) && verdict != treaty_testkit::Verdict::Live {
+                lost.insert((of.entry, of.transaction));
+            }
+        }
+        let told: BTreeSet<_> = self.lost.iter().map(|(entry, transaction, _)| (*entry, *transaction)).collect();
+        prop_assert_eq!(told, lost, "{}", lines.join("\n"));
+        Ok(())
+    }
 }
 
 fn compare(shown: &Rows, expected: &BTreeMap<(usize, RowId), ShownRow>, lines: &[String]) -> Result<(), TestCaseError> {
@@ -204,15 +243,15 @@ fn compare(shown: &Rows, expected: &BTreeMap<(usize, RowId), ShownRow>, lines: &
     Ok(())
 }
 
-/// Reads all tables at a version.
-fn read(replica: &Replica, at: &Version) -> Rows {
+/// Reads all tables at a version, by the verdicts of another.
+fn read(replica: &Replica, at: &Version, from: &Version) -> Rows {
     let mut rows = Rows::new();
     for table in 0..replica.schema().tables().len() {
         let mut visit = |id, row| {
             assert!(rows.insert((table, id), row).is_none(), "an id is shown once");
             Ok::<(), treaty_engine::replica::ReplicaError>(())
         };
-        replica.rows_at(table, at, at, &mut visit).unwrap();
+        replica.rows_at(table, at, from, &mut visit).unwrap();
     }
     rows
 }
@@ -275,20 +314,25 @@ proptest! {
         let mut dice = Dice(choices.iter());
         let Told { story, history, replica, lines, refused } = tell(&mut dice, 28)?;
         let everything = replica.frontier();
-        compare(&read(&replica, &everything), &history.shown(&heads(&everything)), &lines)?;
+        compare(&read(&replica, &everything, &everything), &history.shown(&heads(&everything)), &lines)?;
 
-        // Batches lead through versions, each shown as it was.
-        let (mut shown, mut at) = (Rows::new(), Shown::NOTHING);
+        // Batches lead through versions, each shown by what is known in the end; and each can be read as it was shown.
+        let (mut tables, mut versions) = (Tables::default(), Vec::new());
         loop {
-            let (to, is_last) = apply(&replica, &mut shown, &at, rows_max);
-            at = to;
-            compare(&shown, &history.shown(&heads(&at.version)), &lines)?;
-            compare(&read(&replica, &at.version), &history.shown(&heads(&at.version)), &lines)?;
+            let is_last = tables.apply(&replica, rows_max);
+            tables.check(&replica, &history, &lines)?;
+            let at = tables.shown.version.clone();
+            compare(&read(&replica, &at, &everything), &history.shown_from(&heads(&at), &heads(&everything)), &lines)?;
+            compare(&read(&replica, &at, &at), &history.shown(&heads(&at)), &lines)?;
+            versions.push(at);
             if is_last {
                 break;
             }
         }
-        prop_assert_eq!(&at.version, &everything);
+        prop_assert_eq!(&tables.shown.version, &everything);
+        for (at, from) in versions.iter().zip(&versions[versions.len() / 2..]) {
+            compare(&read(&replica, at, from), &history.shown_from(&heads(at), &heads(from)), &lines)?;
+        }
 
         // Another replica hears it in another order, children before parents, refused ones as well.
         let mut entries: Vec<Entry> = story.entries[1..].iter().map(|(_, entry)| entry.clone()).collect();
@@ -297,19 +341,18 @@ proptest! {
             entries.swap(a, b);
         }
         let mut other = replica_of(&story);
-        let (mut shown, mut at) = (Rows::new(), other.newest().unwrap());
-        apply(&other, &mut shown, &Shown::NOTHING, 1);
+        let mut tables = Tables::default();
+        tables.apply(&other, 1);
         for chunk in entries.chunks(usize::from(order[0]) % 5 + 1) {
             let outcome = other.ingest(chunk.to_vec()).unwrap();
             for (id, _) in outcome.refused {
                 prop_assert!(refused.iter().any(|entry| *entry.id() == id), "{}", lines.join("\n"));
             }
-            (at, _) = apply(&other, &mut shown, &at, rows_max);
-            compare(&shown, &history.shown(&heads(&at.version)), &lines)?;
+            tables.apply(&other, rows_max);
+            tables.check(&other, &history, &lines)?;
         }
-        while !apply(&other, &mut shown, &at, rows_max).1 {
-            (at, _) = apply(&other, &mut shown, &at, rows_max);
-        }
+        while !tables.apply(&other, rows_max) {}
+        tables.check(&other, &history, &lines)?;
         prop_assert_eq!(other.frontier(), everything, "{}", lines.join("\n"));
         prop_assert_eq!(other.digest().unwrap(), replica.digest().unwrap());
         prop_assert_eq!(other.ingest(entries).unwrap().admitted, []);

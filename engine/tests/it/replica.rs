@@ -1,13 +1,14 @@
 //! A replica as adapters hold it: local work in, batches out, tables at any version.
 
 use treaty_engine::causality::Version;
+use treaty_engine::cotx::VoidReason;
 use treaty_engine::hash::EntryId;
 use treaty_engine::identity::Keypair;
 use treaty_engine::log::Entry;
 use treaty_engine::relation::RowId;
 use treaty_engine::replica::{
     GenesisDraft, ImportOutcome, LocalOperation, LocalRow, LocalTransaction, LocalWork, Note, Replica, ReplicaError,
-    RowImage, Shown, Verb,
+    RowImage, Shown, Verb, Verdict,
 };
 use treaty_engine::store::Sqlite;
 use treaty_schema::{LogicalType, OnDelete, Value};
@@ -222,19 +223,32 @@ fn work_is_entered_on_the_version_that_the_tables_showed() {
     let (_, mut replica) = begin();
     let seen = replica.newest().unwrap();
     stands(&import(&mut replica, 1, &one(vec![insert(&replica_of(&begin().0), TAGS, "t", &["NULL", "red"])])));
-    // The same key, by somebody whose tables did not show the first: both stand, one is withheld.
+    // The same key, by somebody whose tables did not show the first.
     let work = one(vec![insert(&replica, TAGS, "u", &["NULL", "red"])]);
     let outcome = import_on(&mut replica, 2, &seen, &work);
     let entry = stands(&outcome);
     assert_eq!(outcome.shown.version, Version::new(vec![entry]));
     assert_eq!(replica.frontier().ids().len(), 2);
-    let (t, u) = (row(&replica, TAGS, Story::row_id("t")).unwrap(), row(&replica, TAGS, Story::row_id("u")).unwrap());
-    assert_eq!([t.withheld.is_some(), u.withheld.is_some()].iter().filter(|withheld| **withheld).count(), 1);
-    // At the version of either author, nothing is withheld.
+    // The one permitted by the row that was inserted earlier has it, and the tables hear of that with the next batch.
+    assert!(row(&replica, TAGS, Story::row_id("t")).is_some());
+    assert_eq!(row(&replica, TAGS, Story::row_id("u")), None);
     let at = &outcome.shown.version;
     let shown = |name| replica.row_at(TAGS, Story::row_id(name), at, at).unwrap();
-    assert_eq!(shown("u").unwrap().withheld, None);
-    assert_eq!(shown("t"), None);
+    assert!(shown("u").is_some() && shown("t").is_none());
+    let by_now = replica.row_at(TAGS, Story::row_id("u"), at, &replica.frontier()).unwrap();
+    assert_eq!(by_now, None, "what is known now was true then");
+    let batch = replica.next_batch(&outcome.shown, 10).unwrap();
+    let changes: Vec<_> = batch.changes.iter().map(|change| (change.id, change.row.is_some())).collect();
+    let mut expected = [(Story::row_id("t"), true), (Story::row_id("u"), false)];
+    expected.sort_unstable();
+    assert_eq!(changes, expected);
+    let [report] = &batch.reports[..] else { panic!("one operation was lost") };
+    assert_eq!((report.entry, report.row), (entry, Story::row_id("u")));
+    let Verdict::Void { reason: VoidReason::Unique, message, culprit: Some(culprit) } = &report.verdict else {
+        panic!("it lost its key: {:?}", report.verdict);
+    };
+    assert_eq!(message, "rolled back: another row of tags has the same label (tags_label_key) by a better claim");
+    assert!(replica.frontier().ids().contains(&culprit.entry) && culprit.entry != entry);
 }
 
 #[test]
@@ -275,21 +289,28 @@ fn rows_of_one_id_are_shown_under_two_and_both_can_be_written() {
 }
 
 #[test]
-fn a_withheld_row_comes_back_when_the_key_is_free() {
+fn a_claim_that_lost_is_reinstated_when_the_better_one_falls() {
     let (mut story, mut replica) = begin();
     hear(&mut replica, &story.tell("a @1 on genesis: insert tags first label=red")).unwrap();
-    hear(&mut replica, &story.tell("b @2 on a: insert tags other label=blue")).unwrap();
-    hear(&mut replica, &story.tell("c @2 on b: update other label=green")).unwrap();
-    hear(&mut replica, &story.tell("d @2 on genesis: insert tags empty | insert tags rival label=NULL")).unwrap();
-    hear(&mut replica, &story.tell("e @2 on d: update rival label=red")).unwrap();
+    hear(&mut replica, &story.tell("b @2 on genesis: insert tags empty | insert tags rival label=NULL")).unwrap();
+    hear(&mut replica, &story.tell("c @2 on b: update rival label=red")).unwrap();
     let before = replica.newest().unwrap();
-    let rival = row(&replica, TAGS, Story::row_id("rival")).unwrap().withheld.expect("the key was claimed before");
-    assert_eq!((rival.unique, rival.holder), (0, Story::row_id("first")));
-    hear(&mut replica, &story.tell("f @1 on c: delete first")).unwrap();
+    let label = |replica: &Replica| row(replica, TAGS, Story::row_id("rival")).unwrap().cells[2].clone();
+    assert_eq!(label(&replica), None);
+    // The author of the first is dismissed, concurrently with all that he did.
+    hear(&mut replica, &story.tell("d @0 on genesis: delete ann")).unwrap();
+    assert_eq!(label(&replica), Some(told("red")));
+    assert_eq!(row(&replica, TAGS, Story::row_id("first")), None);
     let batch = replica.next_batch(&before, 10).unwrap();
     let ids: Vec<_> = batch.changes.iter().map(|change| (change.id, change.row.is_some())).collect();
-    assert!(ids.contains(&(Story::row_id("first"), false)) && ids.contains(&(Story::row_id("rival"), true)), "{ids:?}");
-    assert_eq!(row(&replica, TAGS, Story::row_id("rival")).unwrap().withheld, None);
+    for change in [(Story::row_id("first"), false), (Story::row_id("rival"), true), (Story::row_id("ann"), false)] {
+        assert!(ids.contains(&change), "{change:?} of {ids:?}");
+    }
+    let mut told: Vec<_> = batch.reports.iter().map(|report| (report.entry, report.verdict == Verdict::Live)).collect();
+    told.sort_unstable();
+    let mut expected = [(story.id("a"), false), (story.id("c"), true)];
+    expected.sort_unstable();
+    assert_eq!(told, expected);
 }
 
 #[test]

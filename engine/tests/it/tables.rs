@@ -96,12 +96,6 @@ pub(crate) fn voids_of(replica: &Replica, entries: &[EntryId]) -> BTreeMap<CoTxN
     voids
 }
 
-/// The co-transactions that are void by the oracle, at the version of all it holds.
-pub(crate) fn voids_by_oracle(history: &History) -> BTreeMap<CoTxName, Verdict> {
-    let verdicts = history.verdicts(&history.all_heads());
-    verdicts.into_iter().filter(|(_, verdict)| *verdict != Verdict::Live).collect()
-}
-
 /// Lets a replica hear one entry. Returns why it is refused, if it is.
 pub(crate) fn hear(replica: &mut Replica, entry: &Entry) -> Result<(), Refusal> {
     let outcome = replica.ingest(vec![entry.clone()]).unwrap();
