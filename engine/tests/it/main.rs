@@ -21,3 +21,4 @@ mod sync;
 mod tables;
 mod vectors;
 mod verdict_store;
+mod verdicts;

@@ -36,7 +36,7 @@ impl Evaluates for Told {
 }
 
 /// Reads all tables.
-fn rows_at(replica: &Replica, at: &Version, from: &Version) -> BTreeMap<(usize, RowId), ShownRow> {
+pub(crate) fn rows_at(replica: &Replica, at: &Version, from: &Version) -> BTreeMap<(usize, RowId), ShownRow> {
     let mut rows = BTreeMap::new();
     for table in 0..replica.schema().tables().len() {
         let mut visit = |_, row: treaty_engine::replica::RowImage| {
