@@ -75,8 +75,9 @@ fn json_has_the_names_that_scripts_rely_on() {
     );
     assert_eq!(names(&anna.run(&["at", "now", "members"])), ["author", "id", "values"]);
     let verified = anna.run(&["verify"]);
-    assert_eq!(names(&verified), ["digest", "entries", "ok", "problems"]);
+    assert_eq!(names(&verified), ["digest", "entries", "judged_by", "ok", "problems"]);
     assert!(verified["ok"] == true && is_hex_id(&verified["digest"]), "{verified}");
+    assert_eq!(verified["judged_by"], "oracle");
     let sidecar = anna.up(&[]);
     anna.sql("INSERT INTO notes (owner, title) SELECT who, 'x' FROM members");
     wait_until("the import is told", || sidecar.count("imported") == 1);

@@ -7,7 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rusqlite::{Connection, OptionalExtension};
-use treaty_tests::{Node, wait_until};
+use serde_json::Value;
+use treaty_tests::http::get;
+use treaty_tests::{Node, field, wait_in_step, wait_until};
 
 use crate::http::Refusing;
 
@@ -61,6 +63,59 @@ fn fixed_address() -> String {
     let first = 20_000 + u16::try_from(std::process::id() % 10_000).expect("small");
     let free = (first..32_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port");
     format!("127.0.0.1:{free}")
+}
+
+/// Rooms, bookings, and who may book.
+const ROOMS: &str = include_str!("../../schema-examples/room-booking/schema.sql");
+
+#[test]
+fn both_nodes_tell_their_readers_of_a_booking_that_lost_and_to_whom() {
+    let (steward, resident) = (Node::new(), Node::new());
+    steward.init(ROOMS);
+    let who = resident.identity();
+    steward.sql(&format!("INSERT INTO residents (who, name) VALUES ('{who}', 'Resident')"));
+    crate::quick_start::join(&steward, &resident);
+    for (node, purpose) in [(&steward, "inspection"), (&resident, "party")] {
+        let holder = node.identity();
+        node.sql(&format!(
+            "INSERT INTO bookings (room_id, day, slot, holder, purpose)
+             SELECT id, '2026-12-31', 40, '{holder}', '{purpose}' FROM rooms WHERE name = 'Library'"
+        ));
+    }
+    let up_steward = steward.up(&[]);
+    let up_resident = resident.up(&[up_steward.listen()]);
+    for (node, sidecar) in [(&steward, &up_steward), (&resident, &up_resident)] {
+        let todo = node.folder().join("todo.db");
+        let reader = Reader::start(sidecar.http(), &todo);
+        wait_until("the reader is told", || handled(&todo) == [1]);
+        reader.kill();
+        let report = get(sidecar.http(), "/v1/rollbacks").json()["rollbacks"][0].clone();
+        assert_eq!((field(&report, "reason"), field(&report, "author")), ("unique", who.as_str()));
+        assert_eq!((&report["lost"]["purpose"], &report["reinstated"]), (&Value::from("party"), &Value::Null));
+        let row = field(&report, "row");
+        let void = node.run(&["log", "--table", "bookings", "--row", row]);
+        assert_eq!((field(&void, "verdict"), &void["culprit"]), ("void", &report["culprit"]));
+        assert_eq!((&void["entry"], &void["message"]), (&report["entry"], &report["message"]));
+        let winner = node.value("SELECT id FROM bookings");
+        let live = node.run(&["log", "--table", "bookings", "--row", &winner]);
+        assert_eq!((field(&live, "verdict"), &live["entry"]), ("live", &report["culprit"]));
+        assert_eq!(node.value("SELECT purpose FROM bookings"), "inspection");
+    }
+    wait_in_step(&[&steward, &resident]);
+    up_steward.stop();
+    up_resident.stop();
+    for node in [&steward, &resident] {
+        let verified = node.run(&["verify"]);
+        assert_eq!((&verified["ok"], field(&verified, "judged_by")), (&Value::Bool(true), "oracle"), "{verified}");
+    }
+    assert_eq!(steward.verified_digest(), resident.verified_digest());
+    // The state is the same for another reason; the reference evaluator alone knows better.
+    let log = Connection::open(resident.data().join("log.sqlite")).expect("the log is there");
+    log.execute_batch("UPDATE cotx_void SET reason = (reason + 1) % 3").expect("it is SQLite");
+    let output = resident.try_run(&["verify"]);
+    let verified: Value = serde_json::from_slice(&output.stdout).expect("--json prints JSON");
+    let problem = verified["problems"][0].as_str().unwrap_or_default();
+    assert!(problem.contains("by the reference evaluator void (unique"), "{verified}");
 }
 
 /// How often the reader is killed; every third time the sidecar is, too.

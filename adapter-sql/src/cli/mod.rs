@@ -18,6 +18,7 @@ mod log;
 mod open;
 pub(crate) mod peek;
 mod peers;
+mod rejudge;
 mod rollbacks;
 mod rows;
 mod schema;

@@ -224,6 +224,8 @@ pub struct VerifyObject {
     pub entries: u64,
     /// Digest of the state, hex.
     pub digest: String,
+    /// Who judged everything again: "oracle", the reference evaluator, besides the engine; or "replay", the engine alone.
+    pub judged_by: &'static str,
     /// What does not hold, one sentence each.
     pub problems: Vec<String>,
 }
