@@ -127,6 +127,9 @@ CREATE INDEX rollbacks_operation ON treaty.rollbacks (entry, tx, step) WHERE rei
 CREATE INDEX rollbacks_row ON treaty.rollbacks (table_name, row_id) WHERE reinstated IS NULL;
 CREATE OR REPLACE VIEW public.treaty_rollbacks AS SELECT * FROM treaty.rollbacks;
 
+-- Of two claims of a key one is rolled back: nothing that stands is withheld from its table any more.
+DROP TABLE treaty.withheld;
+
 CREATE TABLE "public"."admins" (
   "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
   "who" text COLLATE "C" NOT NULL CONSTRAINT "who must be an IDENTITY" CHECK ("who" ~ '^id1[a-z2-7]{60}$'),

@@ -40,8 +40,6 @@ pub struct Applied {
     pub entry_count: u64,
     /// Operations reported as rolled back or reinstated.
     pub report_count: u64,
-    /// Rows newly withheld for the sake of a unique key, and reported.
-    pub withheld_count: u64,
     /// What the tables show now.
     pub shown: Shown,
     /// Whether that is all that the engine holds.
@@ -77,15 +75,7 @@ impl Application {
         let shown = self.shown()?;
         let batch = link.next_batch(&shown, self.batch_rows)?;
         if batch.to == shown {
-            return Ok(Applied {
-                row_count: 0,
-                entry_count: 0,
-                report_count: 0,
-                withheld_count: 0,
-                shown,
-                is_last: true,
-                drained,
-            });
+            return Ok(Applied { row_count: 0, entry_count: 0, report_count: 0, shown, is_last: true, drained });
         }
         let started = Instant::now();
         let write = begin_write(&self.connection)?;
@@ -121,12 +111,11 @@ impl Application {
         for fate in &mut fates {
             fate.status = fate.row.as_ref().and_then(|row| statuses.get(&row.name)).copied();
         }
-        let mut writer = Writer::new(connection, &self.tables, link, &to)?;
-        writer.write(&fates)?;
-        let withheld_count = writer.withheld_count;
+        Writer::new(connection, &self.tables).write(&fates)?;
+        self.references.check(connection, &fates)?;
         State::set_shown(connection, &to)?;
         quiet.end(connection)?;
-        Ok(Applied { row_count, entry_count, report_count, withheld_count, shown: to, is_last, drained })
+        Ok(Applied { row_count, entry_count, report_count, shown: to, is_last, drained })
     }
 }
 

@@ -241,7 +241,7 @@ impl Application {
             Some(name) => fate.row.as_ref().is_some_and(|row| name.is_some_and(|name| name != row.name)),
         });
         let quiet = Quiet::begin(connection)?;
-        Writer::new(connection, &self.tables, link, to)?.write(&fates)?;
+        Writer::new(connection, &self.tables).write(&fates)?;
         State::set_shown(connection, to)?;
         quiet.end(connection)
     }

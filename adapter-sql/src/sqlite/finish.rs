@@ -100,8 +100,6 @@ impl Finish<'_> {
         for line in &self.intake.nameless {
             refusals.refused_count += self.drop_nameless(line)?;
         }
-        let keys = self.intake.drafts.iter().flat_map(|draft| draft.rows.iter().map(|row| row.key));
-        Writer::new(self.connection, self.tables, link, self.shown)?.touched(keys)?;
         let bounds = &self.intake.bounds;
         super::queue::remove_range(self.connection, bounds.seq_first, bounds.seq_last)?;
         super::state::State::set_shown(self.connection, self.shown)?;
@@ -250,7 +248,7 @@ impl Finish<'_> {
             keys.into_iter().zip(images).map(|(key, row)| Fate { key, row, status: Some(REVERTED) }).collect();
         let failed = doing("putting refused rows back");
         self.connection.execute_batch("SAVEPOINT treaty_put_back").map_err(&failed)?;
-        match self.put_back_rows(&rows, &fates, link) {
+        match self.put_back_rows(&rows, &fates) {
             Err(SqliteError::Obstructed { .. }) if self.has_later_lines()? => {
                 let back = "ROLLBACK TO treaty_put_back; RELEASE treaty_put_back";
                 self.connection.execute_batch(back).map_err(failed)?;
@@ -264,7 +262,7 @@ impl Finish<'_> {
         }
     }
 
-    fn put_back_rows(&self, rows: &[&DraftRow], fates: &[Fate], link: &mut dyn EngineLink) -> Result<(), SqliteError> {
+    fn put_back_rows(&self, rows: &[&DraftRow], fates: &[Fate]) -> Result<(), SqliteError> {
         for DraftRow { key, stored_id, .. } in rows {
             // Under another spelling of its id the row would stay beside the one that is written now.
             if *stored_id != Stored::Text(key.id.to_string()) {
@@ -273,7 +271,7 @@ impl Finish<'_> {
                     .map_err(doing("deleting a refused row"))?;
             }
         }
-        Writer::new(self.connection, self.tables, link, self.shown)?.write(fates)
+        Writer::new(self.connection, self.tables).write(fates)
     }
 
     fn has_later_lines(&self) -> Result<bool, SqliteError> {
@@ -315,7 +313,7 @@ impl Finish<'_> {
         let changes = link.ripples(&self.intake.on, self.shown, &deleted)?;
         let fates: Vec<Fate> =
             changes.into_iter().map(fate).filter(|fate| !touched_again.contains(&fate.key)).collect();
-        Writer::new(self.connection, self.tables, link, self.shown)?.write(&fates)
+        Writer::new(self.connection, self.tables).write(&fates)
     }
 
     /// A row whose id is no UUID never enters the log: it leaves the table, and is reported. Returns how many that were.

@@ -57,7 +57,8 @@ impl Application {
         Ok(Checked::Mended { tables: mended })
     }
 
-    /// Prepares what will be written: functions and collations that only the application has are found out here.
+    /// Prepares what will be written: functions and collations that only the application has are found out here, and which
+    /// foreign keys have an index.
     pub(super) fn check_writable(&self) -> Result<(), SqliteError> {
         for table in &self.tables {
             for sql in [&table.insert, &table.update, &table.rewrite, &table.delete] {
@@ -67,7 +68,7 @@ impl Application {
                 })?;
             }
         }
-        Ok(())
+        self.references.look_for_indexes(&self.connection)
     }
 
     /// Triggers of the application run again when we write what another node's triggers had written.

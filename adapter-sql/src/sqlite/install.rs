@@ -110,7 +110,7 @@ impl Application {
         let batch = link.next_batch(&Shown::NOTHING, 1)?;
         let fates: Vec<Fate> = batch.changes.into_iter().map(fate).collect();
         let quiet = Quiet::begin(connection)?;
-        Writer::new(connection, &self.tables, link, &batch.to)?.write(&fates).map_err(|cause| match cause {
+        Writer::new(connection, &self.tables).write(&fates).map_err(|cause| match cause {
             SqliteError::Obstructed { table, row, what } => {
                 let reason =
                     format!("row {row} of table {table}, which the space starts with, does not fit in: {what}");

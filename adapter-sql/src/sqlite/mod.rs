@@ -21,6 +21,7 @@ mod intake;
 mod news;
 mod queue;
 mod receipt;
+mod references;
 mod rollbacks;
 mod start;
 mod state;
@@ -52,6 +53,7 @@ pub use start::Place;
 pub use uninstall::{Uninstalled, uninstall};
 pub use watch::{Look, Pace, WatchError, Watcher};
 
+use references::References;
 use table::TableSql;
 
 /// An application's database, opened by the one process and thread that may.
@@ -61,6 +63,7 @@ pub struct Application {
     path: PathBuf,
     schema: Schema,
     tables: Vec<TableSql>,
+    references: References,
     identity: Identity,
     /// Where the queue is cut in the next drain: at pauses too, in the first one.
     pauses: Pauses,
@@ -83,6 +86,7 @@ impl Application {
             path: path.to_owned(),
             schema: schema.clone(),
             tables: table::tables(schema),
+            references: References::new(schema),
             identity,
             pauses: Pauses::CutAt { gap_ms },
             is_settled: Cell::new(false),

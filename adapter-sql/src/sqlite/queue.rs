@@ -305,11 +305,8 @@ impl Found {
     }
 
     fn compare(self, place: GroupRow, before: Option<&RowImage>, table: &TableSql) -> Touched {
-        // A withheld row is in the log but was not in the table: its absence is no change.
-        let is_withheld = before.is_some_and(|row| row.withheld.is_some());
         let cells = before.map(|row| &row.cells);
         let effect = match &self.after {
-            After::Absent if is_withheld => Effect::Nothing,
             After::Absent => effect(&table.table, cells, None),
             After::Row(after, _) => effect(&table.table, cells, Some(after)),
             After::Bad(..) => Effect::Nothing,

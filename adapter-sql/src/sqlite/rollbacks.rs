@@ -37,12 +37,6 @@ pub(super) fn add(connection: &Connection, report: &Report) -> Result<i64, Sqlit
         .map_err(failed)
 }
 
-/// Takes a report back: it is marked as reinstated, and told again under a new cursor.
-pub(super) fn reinstate(connection: &Connection, cursor: i64) -> Result<(), SqliteError> {
-    reinstate_all(connection, "cursor = ?1", params![cursor])?;
-    Ok(())
-}
-
 /// Says whether a report of this reason about a row still stands.
 pub(super) fn stands(connection: &Connection, table: &str, row: RowId, reason: &str) -> Result<bool, SqliteError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM treaty_rollbacks WHERE table_name = ?1 AND row_id = ?2 AND reason = ?3 \
@@ -53,14 +47,14 @@ pub(super) fn stands(connection: &Connection, table: &str, row: RowId, reason: &
         .map_err(doing("reading treaty_rollbacks"))
 }
 
-/// Takes back what reports of this reason say about a row, as [`reinstate`] does.
+/// Takes back what reports of this reason say about a row: they are marked as reinstated, and told again under new cursors.
 pub(super) fn reinstate_row(connection: &Connection, table: &str, row: RowId, reason: &str) -> Result<(), SqliteError> {
     let these = "table_name = ?1 AND row_id = ?2 AND reason = ?3";
     reinstate_all(connection, these, params![table, row.to_string(), reason])?;
     Ok(())
 }
 
-/// Takes back the report that an operation was rolled back, as [`reinstate`] does; says whether there was one.
+/// Takes back the report that an operation was rolled back, as [`reinstate_row`] does; says whether there was one.
 pub(super) fn reinstate_step(connection: &Connection, entry: &str, step: Step) -> Result<bool, SqliteError> {
     let these = "entry = ?1 AND tx = ?2 AND step = ?3 AND reason <> 'renamed'";
     reinstate_all(connection, these, params![entry, step.transaction, step.operation])

@@ -4,21 +4,15 @@
 //! by one, and what the tables hold in between need not be consistent: deletes come first, and a row whose unique value is
 //! still held by one that comes later has that one's key *parked* on random bytes. A row that cannot be written even so
 //! meets something that the log does not know ([`SqliteError::Obstructed`]): nothing is written then.
-//!
-//! Of two concurrent claims of a key the engine decides which one stands; the other row is *withheld*: recorded in
-//! `treaty_withheld`, reported, and shown when the row that has the key is touched.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rusqlite::types::Value as Stored;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode};
 use treaty_engine::identity::Identity;
-use treaty_engine::relation::RowId;
-use treaty_engine::replica::{RowImage, Shown};
-use treaty_schema::Table;
+use treaty_engine::replica::RowImage;
 
 use crate::capture::{Operation, Report, ShownRow, Step, json_of_columns};
-use crate::link::EngineLink;
 
 use super::error::{SqliteError, doing};
 use super::rollbacks;
@@ -62,24 +56,8 @@ pub(super) struct Fate {
 pub(super) struct Writer<'w> {
     connection: &'w Connection,
     tables: &'w [TableSql],
-    link: &'w mut dyn EngineLink,
-    /// What the tables will show.
-    to: &'w Shown,
-    /// Rows that are withheld, by table: what is in their way, and their report.
-    withheld: BTreeMap<ShownRow, Obstacle>,
-    /// How many rows were newly withheld.
-    pub(super) withheld_count: u64,
     /// The author of the row before, as text: mostly that of the next one too.
     author: Option<(Identity, String)>,
-}
-
-/// What is in the way of a withheld row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Obstacle {
-    /// The row that has its key.
-    holder: RowId,
-    /// Cursor of the report.
-    report: i64,
 }
 
 /// How an attempt to write a row ended.
@@ -90,64 +68,26 @@ enum Attempt {
 }
 
 impl<'w> Writer<'w> {
-    pub(super) fn new(
-        connection: &'w Connection,
-        tables: &'w [TableSql],
-        link: &'w mut dyn EngineLink,
-        to: &'w Shown,
-    ) -> Result<Writer<'w>, SqliteError> {
-        let withheld = read_withheld(connection, tables)?;
-        Ok(Writer { connection, tables, link, to, withheld, withheld_count: 0, author: None })
+    pub(super) fn new(connection: &'w Connection, tables: &'w [TableSql]) -> Writer<'w> {
+        Writer { connection, tables, author: None }
     }
 
-    /// Writes rows, deletes first, then looks again at what was withheld for the sake of one of them.
-    pub(super) fn write(&mut self, fates: &[Fate]) -> Result<(), SqliteError> {
-        let touched: BTreeSet<ShownRow> = fates.iter().map(|fate| fate.key).collect();
-        self.write_all(fates)?;
-        self.settle(touched)
-    }
-
-    /// Takes note of rows that were written by the application, for the sake of what they held up.
-    pub(super) fn touched(&mut self, keys: impl Iterator<Item = ShownRow>) -> Result<(), SqliteError> {
-        if self.withheld.is_empty() {
-            return Ok(());
-        }
-        self.settle(keys.collect())
-    }
-
-    /// Looks at what is withheld for the sake of rows that changed, and of those that change for it, and so on.
-    ///
-    /// Which of two claims stands depends on what is shown alone, so no row is shown twice, and this ends.
-    fn settle(&mut self, mut touched: BTreeSet<ShownRow>) -> Result<(), SqliteError> {
-        while !touched.is_empty() && !self.withheld.is_empty() {
-            touched = self.retry(&touched)?;
-        }
-        Ok(())
-    }
-
-    fn write_all(&mut self, fates: &[Fate]) -> Result<(), SqliteError> {
-        let is_shown = |fate: &Fate| fate.row.as_ref().is_some_and(|row| row.withheld.is_none());
-        for fate in fates.iter().filter(|fate| !is_shown(fate)) {
+    /// Writes rows, deletes first.
+    pub(super) fn write(mut self, fates: &[Fate]) -> Result<(), SqliteError> {
+        for fate in fates.iter().filter(|fate| fate.row.is_none()) {
             self.remove(fate.key)?;
-            match &fate.row {
-                Some(row) => self.withhold(fate.key, row)?,
-                None => self.forget_withheld(fate.key)?,
-            }
         }
         let mut places: BTreeMap<ShownRow, usize> = BTreeMap::new();
-        for (index, fate) in fates.iter().enumerate().filter(|(_, fate)| is_shown(fate)) {
+        for (index, fate) in fates.iter().enumerate() {
             let Some(row) = &fate.row else { continue };
-            if let Attempt::InTheWay(_) = self.put(fate, row)? {
-                if places.is_empty() {
-                    let shown = fates.iter().enumerate().filter(|(_, fate)| is_shown(fate));
-                    places = shown.map(|(index, fate)| (fate.key, index)).collect();
-                }
-                self.clear_the_way(fate, row, &|key| places.get(&key).is_some_and(|&place| place > index))?;
-                if let Attempt::InTheWay(what) = self.put(fate, row)? {
-                    return Err(self.obstructed(fate.key, what));
-                }
+            let Attempt::InTheWay(_) = self.put(fate, row)? else { continue };
+            if places.is_empty() {
+                places = fates.iter().enumerate().map(|(index, fate)| (fate.key, index)).collect();
             }
-            self.forget_withheld(fate.key)?;
+            self.clear_the_way(fate, row, &|key| places.get(&key).is_some_and(|&place| place > index))?;
+            if let Attempt::InTheWay(what) = self.put(fate, row)? {
+                return Err(self.obstructed(fate.key, what));
+            }
         }
         Ok(())
     }
@@ -184,10 +124,9 @@ impl<'w> Writer<'w> {
         SqliteError::Obstructed { table: self.tables[key.table].name().to_owned(), row: key.id, what }
     }
 
-    /// Moves rows that hold a key of `row` out of its way: those that will be written later in this transaction, and
-    /// those that the engine withholds.
+    /// Frees the keys of `row` that rows hold which will be written later in this transaction.
     fn clear_the_way(
-        &mut self,
+        &self,
         fate: &Fate,
         row: &RowImage,
         comes_later: &dyn Fn(ShownRow) -> bool,
@@ -198,15 +137,8 @@ impl<'w> Writer<'w> {
             .map_err(doing("looking for the holder of a unique key"))?;
         for stored in holders {
             let Some(id) = super::table::read_id((&stored).into()) else { continue };
-            let holder = ShownRow { table: fate.key.table, id };
-            if comes_later(holder) {
+            if comes_later(ShownRow { table: fate.key.table, id }) {
                 self.park(table, &stored)?;
-                continue;
-            }
-            let image = self.link.rows_at(self.to, &[holder])?.pop().flatten();
-            if let Some(image) = image.filter(|image| image.withheld.is_some()) {
-                self.remove(holder)?;
-                self.withhold(holder, &image)?;
             }
         }
         Ok(())
@@ -250,122 +182,21 @@ impl<'w> Writer<'w> {
         if rollbacks::stands(self.connection, table.name(), key.id, RENAMED)? {
             return Ok(());
         }
-        let message = format!("another row has the id that this one was inserted under: it is shown as {}", key.id);
-        let report = Report { reason: RENAMED.to_owned(), message, ..report_of(&table.table, key, row) };
+        let report = Report {
+            entry: Some(row.name.entry.to_string()),
+            step: Some(Step { transaction: row.name.transaction, operation: row.name.operation }),
+            table: table.name().to_owned(),
+            row: key.id.to_string(),
+            operation: Operation::Insert,
+            author: row.author.to_string(),
+            lost: json_of_columns(&table.table, &row.cells, 0..row.cells.len()),
+            reason: RENAMED.to_owned(),
+            message: format!("another row has the id that this one was inserted under: it is shown as {}", key.id),
+            culprit: None,
+        };
         rollbacks::add(self.connection, &report)?;
         Ok(())
     }
-
-    /// Records that a row is in the log but not in its table.
-    fn withhold(&mut self, key: ShownRow, row: &RowImage) -> Result<(), SqliteError> {
-        let Some(withheld) = row.withheld else { return Ok(()) };
-        let table = &self.tables[key.table].table;
-        let holder = withheld.holder;
-        let report = match self.withheld.get(&key) {
-            Some(obstacle) => obstacle.report,
-            None => {
-                let unique = &table.uniques[withheld.unique].name;
-                let message = format!("row {holder} claimed the key of {unique} first");
-                let report = Report { reason: "withheld".to_owned(), message, ..report_of(table, key, row) };
-                self.withheld_count += 1;
-                rollbacks::add(self.connection, &report)?
-            }
-        };
-        let obstacle = Obstacle { holder, report };
-        self.withheld.insert(key, obstacle);
-        let sql = "INSERT INTO treaty_withheld (table_name, row_id, winner, report) VALUES (?1, ?2, ?3, ?4) \
-                   ON CONFLICT (table_name, row_id) DO UPDATE SET winner = excluded.winner";
-        self.connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| {
-                statement.execute(params![table.name.as_str(), key.id.to_string(), holder.to_string(), report])
-            })
-            .map_err(doing("writing treaty_withheld"))?;
-        Ok(())
-    }
-
-    /// Takes a row off the list of withheld ones: it is in its table again, or gone.
-    fn forget_withheld(&mut self, key: ShownRow) -> Result<(), SqliteError> {
-        let Some(obstacle) = self.withheld.remove(&key) else { return Ok(()) };
-        let failed = doing("writing treaty_withheld");
-        let table = self.tables[key.table].name();
-        self.connection
-            .prepare_cached("DELETE FROM treaty_withheld WHERE table_name = ?1 AND row_id = ?2")
-            .and_then(|mut statement| statement.execute(params![table, key.id.to_string()]))
-            .map_err(failed)?;
-        rollbacks::reinstate(self.connection, obstacle.report)
-    }
-
-    /// Writes rows as the engine has them now.
-    fn write_again(&mut self, keys: &[ShownRow]) -> Result<(), SqliteError> {
-        if keys.is_empty() {
-            return Ok(());
-        }
-        let images = self.link.rows_at(self.to, keys)?;
-        let fates = keys.iter().zip(images).map(|(&key, row)| Fate { key, row, status: None });
-        self.write_all(&fates.collect::<Vec<_>>())
-    }
-
-    /// Looks again at rows that were withheld because of one of `touched`; returns those that are withheld no more.
-    fn retry(&mut self, touched: &BTreeSet<ShownRow>) -> Result<BTreeSet<ShownRow>, SqliteError> {
-        let concerned: Vec<ShownRow> = self
-            .withheld
-            .iter()
-            .filter(|(key, obstacle)| {
-                touched.contains(&ShownRow { table: key.table, id: obstacle.holder }) && !touched.contains(key)
-            })
-            .map(|(key, _)| *key)
-            .collect();
-        if concerned.is_empty() {
-            return Ok(BTreeSet::new());
-        }
-        self.write_again(&concerned)?;
-        Ok(concerned.into_iter().filter(|key| !self.withheld.contains_key(key)).collect())
-    }
-}
-
-/// What a report says of a row that is in the log, but for the reason.
-fn report_of(table: &Table, key: ShownRow, row: &RowImage) -> Report {
-    Report {
-        entry: Some(row.name.entry.to_string()),
-        step: Some(Step { transaction: row.name.transaction, operation: row.name.operation }),
-        table: table.name.to_string(),
-        row: key.id.to_string(),
-        operation: Operation::Insert,
-        author: row.author.to_string(),
-        lost: json_of_columns(table, &row.cells, 0..row.cells.len()),
-        reason: String::new(),
-        message: String::new(),
-        culprit: None,
-    }
-}
-
-fn read_withheld(connection: &Connection, tables: &[TableSql]) -> Result<BTreeMap<ShownRow, Obstacle>, SqliteError> {
-    let failed = doing("reading treaty_withheld");
-    let sql = "SELECT table_name, row_id, winner, report FROM treaty_withheld";
-    let mut statement = connection.prepare_cached(sql).map_err(&failed)?;
-    let mut rows = statement.query([]).map_err(&failed)?;
-    let mut withheld = BTreeMap::new();
-    while let Some(row) = rows.next().map_err(&failed)? {
-        let name: String = row.get(0).map_err(&failed)?;
-        let table = tables.iter().position(|table| table.name() == name);
-        let id = super::table::read_id(row.get_ref(1).map_err(&failed)?);
-        let (Some(table), Some(id)) = (table, id) else { continue };
-        let Some(holder) = super::table::read_id(row.get_ref(2).map_err(&failed)?) else { continue };
-        let report = row.get(3).map_err(&failed)?;
-        withheld.insert(ShownRow { table, id }, Obstacle { holder, report });
-    }
-    Ok(withheld)
-}
-
-/// Says whether a row is withheld.
-pub(super) fn is_withheld(connection: &Connection, table: &TableSql, id: RowId) -> Result<bool, SqliteError> {
-    let sql = "SELECT 1 FROM treaty_withheld WHERE table_name = ?1 AND row_id = ?2";
-    connection
-        .prepare_cached(sql)
-        .and_then(|mut statement| statement.query_row(params![table.name(), id.to_string()], |_| Ok(())).optional())
-        .map(|found| found.is_some())
-        .map_err(doing("reading treaty_withheld"))
 }
 
 /// Returns a stored id as text.

@@ -22,3 +22,5 @@ mod random;
 mod rebuild;
 #[cfg(test)]
 mod start;
+#[cfg(test)]
+mod verdicts;

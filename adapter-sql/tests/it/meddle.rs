@@ -93,6 +93,43 @@ impl EngineLink for Counting<'_> {
     pass_on_reading!();
 }
 
+/// Fails from the n-th call on, as if the engine's thread had gone.
+pub(crate) struct Failing<'f> {
+    inner: &'f mut dyn EngineLink,
+    calls_left: u32,
+}
+
+impl<'f> Failing<'f> {
+    pub(crate) fn after(calls_left: u32, inner: &'f mut dyn EngineLink) -> Failing<'f> {
+        Failing { inner, calls_left }
+    }
+}
+
+/// The functions that a failing link passes on while it works.
+macro_rules! pass_on_or_fail {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
+        $(fn $name(&mut self, $($argument: $type),*) -> Result<$answer, LinkError> {
+            self.calls_left = self.calls_left.checked_sub(1).ok_or(LinkError::Stopped)?;
+            self.inner.$name($($argument),*)
+        })*
+    };
+}
+
+impl EngineLink for Failing<'_> {
+    pass_on_or_fail! {
+        knows(shown: &Shown) -> bool;
+        signs_for(author: &Identity) -> bool;
+        rows_at(at: &Shown, rows: &[ShownRow]) -> Vec<Option<RowImage>>;
+        page_at(at: &Shown, page: Page) -> Vec<(RowId, RowImage)>;
+        import(work: Arc<Work>) -> ImportOutcome;
+        next_batch(from: &Shown, rows_max: usize) -> Batch;
+        ripples(from: &Shown, to: &Shown, rows: &[ShownRow]) -> Vec<RowChange>;
+        receipt() -> Option<(Vec<u8>, Shown)>;
+        note(key: &str) -> Option<Vec<u8>>;
+        set_note(key: &str, bytes: &[u8]) -> ();
+    }
+}
+
 /// Calls back once, after the first import and before the adapter hears of it.
 pub(crate) struct Meddling<'m, M> {
     inner: &'m mut dyn EngineLink,

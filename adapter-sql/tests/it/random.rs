@@ -3,21 +3,56 @@
 use proptest::prelude::*;
 use rusqlite::Connection;
 use treaty::sqlite::Place;
+use treaty_engine::identity::{Identity, Keypair};
 
-use crate::meddle::Meddling;
+use crate::meddle::{Failing, Meddling};
 use crate::node::{OPEN, TestNode, id, sync};
 
 /// What an application does in one statement. Rows and names are few, so that everything collides.
 #[derive(Debug, Clone)]
 enum Write {
-    Insert { clause: usize, row: u32, name: u8 },
-    Upsert { row: u32, name: u8 },
-    Rename { clause: usize, row: u32, name: u8 },
-    Age { row: u32, age: u8 },
-    DeletePerson { row: u32 },
-    Note { clause: usize, row: u32, owner: Option<u32>, kind: u8 },
-    EditNote { row: u32, title: u8 },
-    DeleteNote { row: u32 },
+    Insert {
+        clause: usize,
+        row: u32,
+        name: u8,
+    },
+    Upsert {
+        row: u32,
+        name: u8,
+    },
+    Rename {
+        clause: usize,
+        row: u32,
+        name: u8,
+    },
+    Age {
+        row: u32,
+        age: u8,
+    },
+    DeletePerson {
+        row: u32,
+    },
+    Note {
+        clause: usize,
+        row: u32,
+        owner: Option<u32>,
+        kind: u8,
+    },
+    EditNote {
+        row: u32,
+        title: u8,
+    },
+    DeleteNote {
+        row: u32,
+    },
+    /// Only in [`CLUB`]: rows and members are numbered alike.
+    Admit {
+        row: u32,
+        who: u8,
+    },
+    Expel {
+        row: u32,
+    },
     Mark,
 }
 
@@ -48,6 +83,10 @@ impl Write {
                 format!("UPDATE notes SET title = 't{title}', price = {title} WHERE id = '{}'", id(100 + row))
             }
             Write::DeleteNote { row } => format!("DELETE FROM notes WHERE id = '{}'", id(100 + row)),
+            Write::Admit { row, who } => {
+                format!("INSERT INTO members (id, who) VALUES ('{}', '{}')", id(200 + row), member(*who))
+            }
+            Write::Expel { row } => format!("DELETE FROM members WHERE id = '{}'", id(200 + row)),
             Write::Mark => "INSERT INTO treaty_tx DEFAULT VALUES".to_owned(),
         }
     }
@@ -69,6 +108,34 @@ enum Event {
     Restart,
     Pull,
     Apply,
+    /// The sidecar dies at the n-th call of the engine, and is started again.
+    ApplyAndDie(u32),
+}
+
+/// A space where members do as they like, admit and expel.
+const CLUB: &str = "
+CREATE TABLE members (id UUID PRIMARY KEY, who IDENTITY NOT NULL);
+REVOKE UPDATE (who) ON members FROM PUBLIC;
+CREATE TABLE people (id UUID PRIMARY KEY, name TEXT NOT NULL UNIQUE, age INTEGER, score DOUBLE PRECISION);
+CREATE TABLE notes (
+  id UUID PRIMARY KEY, owner UUID REFERENCES people (id) ON DELETE SET NULL, title TEXT NOT NULL, price NUMERIC(8,2), kind TEXT
+);
+CREATE POLICY a ON members FOR INSERT WITH CHECK (EXISTS (SELECT 1 FROM members m WHERE m.who = author()));
+CREATE POLICY b ON members FOR DELETE USING (EXISTS (SELECT 1 FROM members m WHERE m.who = author()));
+CREATE POLICY c ON people FOR INSERT WITH CHECK (EXISTS (SELECT 1 FROM members m WHERE m.who = author()));
+CREATE POLICY d ON people FOR UPDATE USING (EXISTS (SELECT 1 FROM members m WHERE m.who = author()));
+CREATE POLICY e ON people FOR DELETE USING (EXISTS (SELECT 1 FROM members m WHERE m.who = author()));
+CREATE POLICY f ON notes FOR INSERT WITH CHECK (EXISTS (SELECT 1 FROM members m WHERE m.who = author()));
+CREATE POLICY g ON notes FOR UPDATE USING (EXISTS (SELECT 1 FROM members m WHERE m.who = author()));
+CREATE POLICY h ON notes FOR DELETE USING (true);
+CREATE POLICY i ON treaty_peers FOR SELECT USING (true);
+CREATE POLICY j ON treaty_schema FOR INSERT WITH CHECK (false);
+INSERT INTO members (who) VALUES (author());
+";
+
+/// The identity of a node of [`CLUB`].
+fn member(number: u8) -> Identity {
+    Keypair::generate(&[number + 1; 32]).identity()
 }
 
 fn write() -> impl Strategy<Value = Write> {
@@ -97,6 +164,18 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Restart),
         2 => Just(Event::Pull),
         2 => Just(Event::Apply),
+        1 => (0..9_u32).prop_map(Event::ApplyAndDie),
+    ]
+}
+
+fn club_event() -> impl Strategy<Value = Event> {
+    let of_members = prop_oneof![
+        2 => (0..5_u32, 0..3_u8).prop_map(|(row, who)| Write::Admit { row, who }),
+        1 => (0..5_u32).prop_map(|row| Write::Expel { row }),
+    ];
+    prop_oneof![
+        6 => event(),
+        2 => of_members.prop_map(|write| Event::Transaction { writes: vec![write], is_recursive: false }),
     ]
 }
 
@@ -146,6 +225,10 @@ fn happen(node: &mut TestNode, event: &Event) {
         Event::Apply => {
             node.apply();
         }
+        Event::ApplyAndDie(calls) => {
+            let _ = node.with(|application, link| application.apply(&mut Failing::after(*calls, link)));
+            node.restart().unwrap();
+        }
     }
 }
 
@@ -191,6 +274,61 @@ proptest! {
         b.check_settled();
         prop_assert_eq!(contents(&a), contents(&b));
         prop_assert_eq!(a.audit() + b.audit(), 0);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_club_at_odds_with_itself_converges(
+        events in proptest::collection::vec((0..3_usize, 1..3_usize, club_event()), 1..40),
+    ) {
+        let founder = TestNode::found(CLUB);
+        let others = [TestNode::join(&founder, 2), TestNode::join(&founder, 3)];
+        let mut nodes: Vec<TestNode> = std::iter::once(founder).chain(others).collect();
+        nodes[0].run(&Write::Admit { row: 1, who: 1 }.sql());
+        nodes[0].run(&Write::Admit { row: 2, who: 2 }.sql());
+        meet(&mut nodes);
+        for (at, distance, event) in &events {
+            let from = (at + distance) % nodes.len();
+            if matches!(event, Event::Pull) {
+                let entries = nodes[from].entries();
+                nodes[*at].replica.ingest(entries).unwrap();
+            } else {
+                happen(&mut nodes[*at], event);
+            }
+        }
+        meet(&mut nodes);
+        meet(&mut nodes);
+        let told = nodes[0].ask(TOLD);
+        for node in &mut nodes {
+            node.check_settled();
+            prop_assert_eq!(node.audit(), 0);
+            prop_assert_eq!(node.ask(TOLD), told.clone());
+        }
+        prop_assert_eq!(contents(&nodes[0]), contents(&nodes[1]));
+        prop_assert_eq!(contents(&nodes[0]), contents(&nodes[2]));
+    }
+}
+
+/// What stands rolled back. (Why may be told otherwise by a node that learnt it in another order.)
+const TOLD: &str = "SELECT entry, tx, step, reason = 'renamed' FROM treaty_rollbacks \
+                    WHERE reinstated IS NULL AND entry IS NOT NULL ORDER BY entry, tx, step, reason = 'renamed'";
+
+/// All tell each other all, and show it.
+fn meet(nodes: &mut [TestNode]) {
+    for node in nodes.iter_mut() {
+        node.drain();
+    }
+    for _ in 0..2 {
+        for at in 0..nodes.len() {
+            let entries = nodes[(at + 1) % nodes.len()].entries();
+            nodes[at].replica.ingest(entries).unwrap();
+        }
+    }
+    for node in nodes.iter_mut() {
+        node.apply();
     }
 }
 

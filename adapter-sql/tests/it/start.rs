@@ -138,10 +138,11 @@ fn a_database_of_an_older_version_is_migrated_and_keeps_working() {
     a.run(
         "ALTER TABLE treaty_state DROP COLUMN basis; ALTER TABLE treaty_state DROP COLUMN migration;
          DROP INDEX treaty_rollbacks_operation; DROP INDEX treaty_rollbacks_row;
-         ALTER TABLE treaty_rollbacks DROP COLUMN tx; ALTER TABLE treaty_rollbacks DROP COLUMN step",
+         ALTER TABLE treaty_rollbacks DROP COLUMN tx; ALTER TABLE treaty_rollbacks DROP COLUMN step;
+         CREATE TABLE treaty_withheld (table_name, row_id)",
     );
     a.start(Place::Same).unwrap();
-    assert_eq!(a.ask("SELECT basis, migration FROM treaty_state"), "0|3");
+    assert_eq!(a.ask("SELECT basis, migration FROM treaty_state"), "0|4");
     a.run(&format!("UPDATE people SET name = 'anna' WHERE id = '{}'", id(1)));
     a.drain();
     a.check_settled();

@@ -17,9 +17,10 @@ pub use self::triggers::create_triggers;
 use super::quote::ident;
 
 /// The migrations of the bookkeeping tables, in order: file name and text.
-pub const MIGRATIONS: [(&str, &str); 2] = [
+pub const MIGRATIONS: [(&str, &str); 3] = [
     ("0001_bookkeeping.sql", include_str!("../../../../migrations/postgres/0001_bookkeeping.sql")),
     ("0002_verdicts.sql", include_str!("../../../../migrations/postgres/0002_verdicts.sql")),
+    ("0003_judged_keys.sql", include_str!("../../../../migrations/postgres/0003_judged_keys.sql")),
 ];
 
 /// Where the application's tables are.

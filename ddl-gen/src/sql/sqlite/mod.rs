@@ -16,22 +16,16 @@ pub use self::triggers::{Trigger, triggers};
 use super::quote::ident;
 
 /// The migrations of the bookkeeping tables, in order: file name and text.
-pub const MIGRATIONS: [(&str, &str); 3] = [
+pub const MIGRATIONS: [(&str, &str); 4] = [
     ("0001_bookkeeping.sql", include_str!("../../../../migrations/sqlite/0001_bookkeeping.sql")),
     ("0002_verdicts.sql", include_str!("../../../../migrations/sqlite/0002_verdicts.sql")),
     ("0003_reports.sql", include_str!("../../../../migrations/sqlite/0003_reports.sql")),
+    ("0004_judged_keys.sql", include_str!("../../../../migrations/sqlite/0004_judged_keys.sql")),
 ];
 
 /// The bookkeeping tables, newest dependants first: the order in which they can be dropped.
-const BOOKKEEPING_TABLES: [&str; 7] = [
-    "treaty_rollbacks",
-    "treaty_withheld",
-    "treaty_named",
-    "treaty_applying",
-    "treaty_tx",
-    "treaty_state",
-    "treaty_queue",
-];
+const BOOKKEEPING_TABLES: [&str; 6] =
+    ["treaty_rollbacks", "treaty_named", "treaty_applying", "treaty_tx", "treaty_state", "treaty_queue"];
 
 /// Returns everything for an empty database: bookkeeping, tables, triggers. To be run in one transaction.
 pub fn install(schema: &Schema) -> String {
