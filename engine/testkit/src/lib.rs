@@ -9,6 +9,7 @@ mod drawn_schema;
 mod figures;
 mod gate;
 mod oracle;
+mod quarrel;
 mod random;
 mod scenario;
 pub mod scenarios;
@@ -23,6 +24,7 @@ pub use drawn_schema::{
 pub use figures::Figures;
 pub use gate::{CopyEach, FailNth};
 pub use oracle::Oracle;
+pub use quarrel::{Dice, Quarrel};
 pub use random::{dag, shuffled};
 pub use scenario::{Evaluates, Scenario};
 pub use story::{AUTHORS, Story, told_value};

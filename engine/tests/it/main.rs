@@ -12,6 +12,7 @@ mod large;
 mod log;
 mod parking;
 mod payload;
+mod quarrels;
 mod replica;
 mod scenarios;
 mod shown;

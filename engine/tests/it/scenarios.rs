@@ -15,7 +15,7 @@ use crate::tables::{hear, replica_of, voids_of};
 treaty_testkit::each_scenario!(crate::scenarios::check);
 
 /// A replica, asked as the oracle is.
-struct Told(Replica);
+pub(crate) struct Told(pub(crate) Replica);
 
 impl Evaluates for Told {
     fn hear(&mut self, entry: &Entry) -> Option<&'static str> {
