@@ -1,6 +1,7 @@
 //! An application consumes rollbacks: `examples/rollbacks/rollbacks.py` against real sidecars, with everything killed
 //! and restarted underneath. It misses no report and handles none twice.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,6 +13,7 @@ use treaty_tests::http::get;
 use treaty_tests::{Node, field, wait_in_step, wait_until};
 
 use crate::http::Refusing;
+use crate::quick_start::{NOTES, admit, join, write_note};
 
 /// The example as its README runs it. Dropping it kills it.
 struct Reader {
@@ -53,6 +55,17 @@ fn handled(todo: &Path) -> Vec<u64> {
     cursors.map(|cursor| cursor.expect("a cursor").unsigned_abs()).collect()
 }
 
+/// The to-dos that the reader has made so far.
+fn texts(todo: &Path) -> Vec<String> {
+    if handled(todo).is_empty() {
+        return Vec::new();
+    }
+    let connection = Connection::open(todo).expect("it was there");
+    let mut statement = connection.prepare("SELECT text FROM todo ORDER BY id").expect("the table is there");
+    let texts = statement.query_map([], |row| row.get(0)).expect("a query");
+    texts.map(|text| text.expect("text")).collect()
+}
+
 fn reported(node: &Node) -> Vec<u64> {
     let lines = node.rows("SELECT cursor FROM treaty_rollbacks ORDER BY cursor");
     lines.iter().map(|cursor| cursor.parse().expect("a number")).collect()
@@ -74,7 +87,7 @@ fn both_nodes_tell_their_readers_of_a_booking_that_lost_and_to_whom() {
     steward.init(ROOMS);
     let who = resident.identity();
     steward.sql(&format!("INSERT INTO residents (who, name) VALUES ('{who}', 'Resident')"));
-    crate::quick_start::join(&steward, &resident);
+    join(&steward, &resident);
     for (node, purpose) in [(&steward, "inspection"), (&resident, "party")] {
         let holder = node.identity();
         node.sql(&format!(
@@ -116,6 +129,69 @@ fn both_nodes_tell_their_readers_of_a_booking_that_lost_and_to_whom() {
     let verified: Value = serde_json::from_slice(&output.stdout).expect("--json prints JSON");
     let problem = verified["problems"][0].as_str().unwrap_or_default();
     assert!(problem.contains("by the reference evaluator void (unique"), "{verified}");
+}
+
+#[test]
+fn a_reader_learns_that_what_was_rolled_back_counts_after_all() {
+    let (anna, ben, cara) = (Node::new(), Node::new(), Node::new());
+    anna.init(NOTES);
+    anna.sql(&format!("INSERT INTO members (who, role) VALUES ('{}', 'admin')", ben.identity()));
+    admit(&anna, &cara);
+    join(&anna, &ben);
+    join(&anna, &cara);
+    // All apart: Ben, an administrator, dismisses Cara, who writes; Anna, who appointed him, dismisses Ben.
+    ben.sql(&format!("DELETE FROM members WHERE who = '{}'", cara.identity()));
+    write_note(&cara, "from Cara");
+    anna.sql(&format!("DELETE FROM members WHERE who = '{}'", ben.identity()));
+
+    let todo = cara.folder().join("todo.db");
+    let up_ben = ben.up(&[]);
+    wait_until("Ben's side has signed it", || ben.status()["waiting"] == 0);
+    let up_cara = cara.up(&[up_ben.listen()]);
+    let reader = Reader::start(up_cara.http(), &todo);
+    wait_until("Cara's reader hears of it", || texts(&todo).len() == 1);
+    assert!(texts(&todo)[0].contains("was rolled back") && texts(&todo)[0].contains("from Cara"), "{:?}", texts(&todo));
+    assert_eq!(cara.value("SELECT count(*) FROM notes"), "0");
+    reader.kill();
+    up_cara.stop();
+    up_ben.stop();
+
+    let up_anna = anna.up(&[]);
+    let up_cara = cara.up(&[up_anna.listen()]);
+    let reader = Reader::start(up_cara.http(), &todo);
+    wait_until("Cara's reader hears that it counts", || texts(&todo).iter().any(|text| text.contains("after all")));
+    reader.kill();
+    wait_in_step(&[&anna, &cara]);
+    for node in [&anna, &cara] {
+        assert_eq!(node.value("SELECT title FROM notes"), "from Cara");
+    }
+    assert_eq!(handled(&todo), reported(&cara));
+    // What stands is Ben's dismissal of Cara, rolled back.
+    let standing = cara.rows("SELECT table_name, operation, author FROM treaty_rollbacks WHERE reinstated IS NULL");
+    assert_eq!(standing, [format!("members|delete|{}", ben.identity())]);
+    assert_eq!(cara.status()["rollbacks"], 1);
+    up_anna.stop();
+    up_cara.stop();
+    assert_eq!(anna.verified_digest(), cara.verified_digest());
+}
+
+#[test]
+fn the_command_line_follows_reports_too() {
+    let refusing = Refusing::new();
+    let sidecar = refusing.node.up(&[]);
+    refusing.refuse("first");
+    wait_until("the first is reported", || reported(&refusing.node) == [1]);
+    let mut command = refusing.node.command(&["rollbacks", "--after", "1", "--follow", "--json"]);
+    let mut following = Reader { child: command.stdout(Stdio::piped()).spawn().expect("the binary starts") };
+    let mut lines = BufReader::new(following.child.stdout.take().expect("piped")).lines();
+    for (cursor, title) in [(2, "second"), (3, "third")] {
+        refusing.refuse(title);
+        let line = lines.next().expect("it goes on").expect("text");
+        let report: Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!((&report["cursor"], &report["lost"]["title"]), (&Value::from(cursor), &Value::from(title)));
+    }
+    following.kill();
+    sidecar.stop();
 }
 
 /// How often the reader is killed; every third time the sidecar is, too.

@@ -220,4 +220,25 @@ mod tests {
         assert_eq!(asked(&Method::POST), Err(Problem::NotRead));
         assert!(asked(&Method::HEAD).is_ok());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_stranger_writes_is_answered_or_refused(
+            path in "(/v1/rollbacks|/v1/rollbacks/stream|/[ -~]{0,20})",
+            query in "([a-z]{0,6}|after|wait|limit)(=[!-~]{0,24})?(&[!-~]{0,24}){0,3}",
+            host in "[ -~]{0,24}",
+            last in "[ -~]{0,24}",
+        ) {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, HeaderValue::from_str(&host).unwrap());
+            headers.insert(LAST_EVENT_ID, HeaderValue::from_str(&last).unwrap());
+            let Ok(uri) = format!("{path}?{query}").parse() else { return Ok(()) };
+            for is_loopback in [true, false] {
+                if let Ok(asked) = read(&Method::GET, &uri, &headers, is_loopback) {
+                    proptest::prop_assert!((1..=PAGE_REPORTS_MAX).contains(&asked.limit));
+                    proptest::prop_assert!(asked.wait <= Duration::from_secs(WAIT_SECONDS_MAX));
+                }
+            }
+        }
+    }
 }
