@@ -5,9 +5,11 @@
 //! every view.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use super::condition::Condition;
-use super::evaluator::{Evaluator, Ground};
+use super::condition::{Condition, Kind};
+use super::derive::Derived;
+use super::evaluator::{Evaluator, Ground, Need};
 use super::solve::{self, Attacker, Choice, Node, Program, Rule};
 use crate::causality::Past;
 use crate::fault::StoreError;
@@ -43,7 +45,22 @@ impl<S: Ground> Evaluator<'_, S> {
     /// * `view` - what counts: entries outside count as void.
     /// * `given` - verdicts known already.
     pub(super) fn solve(&self, view: &Past, roots: &[CoTx], given: &Known<'_>) -> Result<Closure, StoreError> {
-        let mut gathered = Gathered::default();
+        loop {
+            match self.try_solve(view, roots, given)? {
+                Ok(closure) => return Ok(closure),
+                Err(needs) => self.meet(needs)?,
+            }
+        }
+    }
+
+    /// The same, unless other verdicts must be known first.
+    pub(super) fn try_solve(
+        &self,
+        view: &Past,
+        roots: &[CoTx],
+        given: &Known<'_>,
+    ) -> Result<Result<Closure, Vec<Need>>, StoreError> {
+        let (mut gathered, mut needs) = (Gathered::default(), Vec::new());
         let mut pending = roots.to_vec();
         while let Some(of) = pending.pop() {
             if gathered.indices.contains_key(&of) {
@@ -54,21 +71,30 @@ impl<S: Ground> Evaluator<'_, S> {
             gathered.indices.insert(of, gathered.members.len());
             gathered.members.push((of, position, known));
             if known.is_none() {
-                self.bench.evaluations.set(self.bench.evaluations.get() + 1);
-                let derived = self.derived(of.pos)?;
-                let below: Vec<CoTx> = conditions_of(&derived, of)?.iter().flat_map(Condition::atoms).collect();
-                pending.extend(&below);
-                gathered.below.insert(of, below);
+                match self.try_derived(of.pos)? {
+                    Err(more) => needs.extend(more),
+                    Ok(derived) => {
+                        let below: Vec<CoTx> = conditions_of(&derived, of)?.iter().flat_map(Condition::atoms).collect();
+                        pending.extend(&below);
+                        gathered.below.insert(of, below);
+                        gathered.derived.insert(of.pos, derived);
+                    }
+                }
             }
         }
-        let program = self.program(&gathered)?;
+        if !needs.is_empty() {
+            return Ok(Err(needs));
+        }
+        let count = u64::try_from(gathered.below.len()).unwrap_or(u64::MAX);
+        self.bench.evaluations.set(self.bench.evaluations.get().saturating_add(count));
+        let program = Self::program(&gathered)?;
         let outcomes = solve::solve(&program);
         let mut solved = Given::new();
         for ((of, _, _), outcome) in gathered.members.iter().zip(outcomes) {
             let overridden_by = outcome.overridden_by.map(|index| gathered.members[index].0);
             solved.insert(*of, Solved { is_live: outcome.is_live, is_early: outcome.is_early, overridden_by });
         }
-        Ok(Closure { solved, below: gathered.below })
+        Ok(Ok(Closure { solved, below: gathered.below }))
     }
 
     /// The verdict of a co-transaction that may be taken as given from the start.
@@ -90,13 +116,14 @@ impl<S: Ground> Evaluator<'_, S> {
         Ok(None)
     }
 
-    fn program(&self, gathered: &Gathered) -> Result<Program, StoreError> {
+    fn program(gathered: &Gathered) -> Result<Program, StoreError> {
         let mut program = Program::default();
         for (of, position, known) in &gathered.members {
             let mut rules = Vec::new();
             if known.is_none() {
-                let derived = self.derived(of.pos)?;
-                for condition in conditions_of(&derived, *of)? {
+                let derived =
+                    gathered.derived.get(&of.pos).ok_or_else(|| StoreError::corrupt("an entry has no conditions"))?;
+                for condition in conditions_of(derived, *of)? {
                     rules.push(rule(condition, &gathered.indices));
                 }
             }
@@ -112,10 +139,11 @@ struct Gathered {
     indices: BTreeMap<CoTx, usize>,
     members: Vec<(CoTx, (Stamp, u32), Option<bool>)>,
     below: BTreeMap<CoTx, Vec<CoTx>>,
+    derived: BTreeMap<Pos, Rc<Derived>>,
 }
 
 /// The conditions of a co-transaction among those of its entry.
-pub(super) fn conditions_of(derived: &super::derive::Derived, of: CoTx) -> Result<&[Condition], StoreError> {
+pub(super) fn conditions_of(derived: &Derived, of: CoTx) -> Result<&[Condition], StoreError> {
     let found = derived.transactions.get(of.transaction as usize);
     let found = found.ok_or_else(|| StoreError::corrupt(format!("{of:?} is named, but its entry has fewer")))?;
     Ok(&found.all)
@@ -131,5 +159,5 @@ fn rule(condition: &Condition, indices: &BTreeMap<CoTx, usize>) -> Rule {
             .collect(),
         weight: alternative.weight(),
     });
-    Rule { is_permission: condition.kind == super::condition::Kind::Permission, choices: choices.collect() }
+    Rule { is_permission: condition.kind == Kind::Permission, choices: choices.collect() }
 }

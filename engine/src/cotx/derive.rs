@@ -7,6 +7,7 @@
 //!
 //! Spec: semantics.md 4. Permissions are in `derive_permission.rs`.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -15,7 +16,7 @@ use treaty_schema::OnDelete;
 
 use super::condition::{Alternative, Condition, Kind, Opponent, Other, Weight, Witness};
 use super::derive_permission::Asked;
-use super::evaluator::{Evaluator, Ground, seniority_of};
+use super::evaluator::{Evaluator, Ground, Need, seniority_of};
 use crate::causality::Past;
 use crate::crdt::OperationKey;
 use crate::fault::StoreError;
@@ -41,7 +42,7 @@ pub(super) struct Conditions {
 }
 
 /// A co-transaction whose conditions are looked for.
-pub(super) struct Subject {
+pub(super) struct Subject<'n> {
     pub(super) of: CoTx,
     pub(super) author: Identity,
     pub(super) stamp: Stamp,
@@ -53,6 +54,8 @@ pub(super) struct Subject {
     pub(super) deleted: BTreeSet<RowKey>,
     /// The column groups of rows that it updates.
     pub(super) written: BTreeSet<(RowKey, usize)>,
+    /// Verdicts in its past that are not known yet.
+    pub(super) needs: &'n RefCell<Vec<Need>>,
 }
 
 /// A write of a cell by somebody else, and what it is about.
@@ -62,7 +65,7 @@ struct Counted {
     group: usize,
 }
 
-impl Subject {
+impl Subject<'_> {
     /// Whether an operation is in the past: of another entry that is, or of an earlier co-transaction of its own.
     pub(super) fn is_past(&self, key: OperationKey) -> bool {
         match key.pos == self.of.pos {
@@ -78,7 +81,9 @@ impl Subject {
 
 impl<S: Ground> Evaluator<'_, S> {
     /// Finds the conditions of all co-transactions of an entry. Genesis has none.
-    pub(super) fn derive(&self, pos: Pos) -> Result<Derived, StoreError> {
+    ///
+    /// * `needs` - verdicts that are not known yet: where there are any, what is returned is not it.
+    pub(super) fn derive(&self, pos: Pos, needs: &RefCell<Vec<Need>>) -> Result<Derived, StoreError> {
         if pos == Pos::GENESIS {
             return Ok(Derived::default());
         }
@@ -103,12 +108,23 @@ impl<S: Ground> Evaluator<'_, S> {
                 );
             }
             let of = CoTx { pos, transaction };
-            derived.transactions.push(self.conditions(self.subject(of, (author, stamp), Rc::clone(&clock), acts))?);
+            derived.transactions.push(self.conditions(self.subject(
+                of,
+                (author, stamp, needs),
+                Rc::clone(&clock),
+                acts,
+            ))?);
         }
         Ok(derived)
     }
 
-    fn subject(&self, of: CoTx, (author, stamp): (Identity, Stamp), clock: Rc<Past>, acts: Vec<Act>) -> Subject {
+    fn subject<'n>(
+        &self,
+        of: CoTx,
+        (author, stamp, needs): (Identity, Stamp, &'n RefCell<Vec<Need>>),
+        clock: Rc<Past>,
+        acts: Vec<Act>,
+    ) -> Subject<'n> {
         let (mut deleted, mut written) = (BTreeSet::new(), BTreeSet::new());
         for act in &acts {
             match act {
@@ -122,10 +138,10 @@ impl<S: Ground> Evaluator<'_, S> {
                 }
             }
         }
-        Subject { of, author, stamp, clock, acts, deleted, written }
+        Subject { of, author, stamp, clock, acts, deleted, written, needs }
     }
 
-    fn conditions(&self, subject: Subject) -> Result<Conditions, StoreError> {
+    fn conditions(&self, subject: Subject<'_>) -> Result<Conditions, StoreError> {
         let mut found = Found { conditions: Vec::new(), permissions: BTreeSet::new(), targets: BTreeSet::new() };
         for (operation, act) in (0..).zip(&subject.acts) {
             self.permission(&subject, &mut found, operation)?;
@@ -157,7 +173,7 @@ impl<S: Ground> Evaluator<'_, S> {
     /// The references and claims of a write.
     fn writes(
         &self,
-        subject: &Subject,
+        subject: &Subject<'_>,
         found: &mut Found,
         (operation, table, row): (u32, usize, RowKey),
         written: &[(usize, Option<&Content>)],
@@ -213,7 +229,7 @@ impl<S: Ground> Evaluator<'_, S> {
     /// What must not refer to a row that is deleted.
     fn delete(
         &self,
-        subject: &Subject,
+        subject: &Subject<'_>,
         found: &mut Found,
         (operation, table, row): (u32, usize, RowKey),
     ) -> Result<(), StoreError> {
@@ -248,7 +264,7 @@ impl<S: Ground> Evaluator<'_, S> {
     /// Adds the condition that a write does not count, unless the co-transaction releases it itself.
     fn does_not_count(
         &self,
-        subject: &Subject,
+        subject: &Subject<'_>,
         found: &mut Found,
         (operation, kind, part): (u32, Kind, u32),
         counted: &Counted,
@@ -271,7 +287,7 @@ impl<S: Ground> Evaluator<'_, S> {
     }
 
     /// Who releases a write in the past: by deleting its row, or by a write of its cell at a greater position.
-    fn releases(&self, subject: &Subject, counted: &Counted) -> Result<Vec<CoTx>, StoreError> {
+    fn releases(&self, subject: &Subject<'_>, counted: &Counted) -> Result<Vec<CoTx>, StoreError> {
         let Counted { write, row, group } = *counted;
         let place = self.place(write)?;
         let mut releases = BTreeSet::new();
@@ -301,7 +317,7 @@ impl<S: Ground> Evaluator<'_, S> {
     /// * `is_concurrent` - concurrent deletes take it away, too.
     pub(super) fn rely_on(
         &self,
-        subject: &Subject,
+        subject: &Subject<'_>,
         alternative: &mut Alternative,
         row: RowKey,
         is_concurrent: bool,
@@ -319,7 +335,7 @@ impl<S: Ground> Evaluator<'_, S> {
     /// The alternatives of the delete of a row as the cascade of another delete of the same co-transaction.
     pub(super) fn cascades(
         &self,
-        subject: &Subject,
+        subject: &Subject<'_>,
         table: usize,
         row: RowKey,
     ) -> Result<Vec<Alternative>, StoreError> {
@@ -376,7 +392,7 @@ impl<S: Ground> Evaluator<'_, S> {
     }
 
     /// Whether an operation that is not of the past is concurrent, and not later.
-    fn is_concurrent(&self, subject: &Subject, key: OperationKey) -> Result<bool, StoreError> {
+    fn is_concurrent(&self, subject: &Subject<'_>, key: OperationKey) -> Result<bool, StoreError> {
         if key.pos == subject.of.pos || subject.clock.contains(key.pos) {
             return Ok(false);
         }

@@ -17,7 +17,12 @@ pub(super) type Asked = (usize, Command, Vec<u8>);
 
 impl<S: Ground> Evaluator<'_, S> {
     /// Adds the permission of an operation.
-    pub(super) fn permission(&self, subject: &Subject, found: &mut Found, operation: u32) -> Result<(), StoreError> {
+    pub(super) fn permission(
+        &self,
+        subject: &Subject<'_>,
+        found: &mut Found,
+        operation: u32,
+    ) -> Result<(), StoreError> {
         let rows = PastRows { evaluator: self, subject, operation };
         let act = &subject.acts[operation as usize];
         let (command, table) = match act {
@@ -49,7 +54,7 @@ impl<S: Ground> Evaluator<'_, S> {
 /// The rows that policies may read for one operation, whatever their verdicts.
 struct PastRows<'p, 'e, S> {
     evaluator: &'p Evaluator<'e, S>,
-    subject: &'p Subject,
+    subject: &'p Subject<'p>,
     /// Own inserts from here on are none.
     operation: u32,
 }
@@ -284,7 +289,7 @@ fn found<S: Ground>(
 
 impl<S: Ground> Evaluator<'_, S> {
     /// Of rows of one id in the past of a co-transaction, the one that its past shows under that.
-    fn shown_of(&self, subject: &Subject, past: &[RowKey]) -> Result<Option<RowKey>, StoreError> {
+    fn shown_of(&self, subject: &Subject<'_>, past: &[RowKey]) -> Result<Option<RowKey>, StoreError> {
         let mut shown = None;
         for row in past {
             if !self.is_live_in_past(subject, CoTx::of(*row))? {
@@ -305,11 +310,16 @@ impl<S: Ground> Evaluator<'_, S> {
         Ok(shown.map(|(_, row)| row))
     }
 
-    /// The verdict in the view that is the past of a co-transaction. Earlier ones of its entry are live there.
-    fn is_live_in_past(&self, subject: &Subject, of: CoTx) -> Result<bool, StoreError> {
+    /// The verdict in the view that is the past of a co-transaction; notes that it is needed if it is not known.
+    fn is_live_in_past(&self, subject: &Subject<'_>, of: CoTx) -> Result<bool, StoreError> {
+        // Earlier ones of the entry are live there: it was admitted.
         if of.pos == subject.of.pos {
             return Ok(true);
         }
-        Ok(!self.is_void_before(subject.of.pos, &subject.clock, of)?)
+        let known = self.known_before(subject.of.pos, &subject.clock, of)?;
+        if known.is_none() {
+            subject.needs.borrow_mut().push((subject.of.pos, of));
+        }
+        Ok(known.unwrap_or(true))
     }
 }

@@ -10,12 +10,13 @@ use std::rc::Rc;
 use super::condition::Weight;
 use super::derive::Derived;
 use super::verdict::{Grant, VerdictStore};
+use super::views::{Views, leaves};
 use crate::causality::{ClockStore, Index, Past};
 use crate::crdt::OperationKey;
 use crate::fault::StoreError;
 use crate::limits::EVALUATION_CACHE_MAX;
 use crate::log::{Pos, Stamp};
-use crate::relation::{AllLive, Content, HeadCache, IndexKey, Layout, RowKey, RowRecord, Sight, View};
+use crate::relation::{AllLive, CoTx, Content, HeadCache, IndexKey, Layout, RowKey, RowRecord, Sight, View};
 
 /// What evaluation asks of a store.
 pub trait Ground: VerdictStore + ClockStore {}
@@ -30,7 +31,7 @@ pub struct Bench<'b> {
     /// Dictionaries of payloads.
     pub heads: &'b RefCell<HeadCache>,
     /// Views whose verdicts were worked out before.
-    pub views: &'b super::views::Views,
+    pub views: &'b Views,
     /// Counts co-transactions evaluated, admission aside.
     pub evaluations: &'b Cell<u64>,
 }
@@ -47,7 +48,12 @@ pub(super) struct Evaluator<'e, S> {
     weights: Memo<OperationKey, Weight>,
     derived: Memo<Pos, Rc<Derived>>,
     calm: Memo<Pos, bool>,
+    /// Verdicts that conditions depend on, each in the past of an entry: whether it is live there.
+    pub(super) before: Memo<(Pos, CoTx), bool>,
 }
+
+/// A verdict in the past of an entry that must be known first.
+pub(super) type Need = (Pos, CoTx);
 
 /// A row with what its insert said.
 pub(super) struct KeptRow {
@@ -89,6 +95,7 @@ impl<'e, S: Ground> Evaluator<'e, S> {
             weights: Memo::default(),
             derived: Memo::default(),
             calm: Memo::default(),
+            before: Memo::default(),
         }
     }
 
@@ -151,14 +158,34 @@ impl<'e, S: Ground> Evaluator<'e, S> {
 
     /// Finds the conditions of all co-transactions of an entry.
     pub(super) fn derived(&self, pos: Pos) -> Result<Rc<Derived>, StoreError> {
-        remember(&self.derived, pos, || Ok(Rc::new(self.derive(pos)?)))
+        loop {
+            match self.try_derived(pos)? {
+                Ok(derived) => return Ok(derived),
+                Err(needs) => self.meet(needs)?,
+            }
+        }
+    }
+
+    /// The same, unless verdicts must be known first.
+    pub(super) fn try_derived(&self, pos: Pos) -> Result<Result<Rc<Derived>, Vec<Need>>, StoreError> {
+        if let Some(known) = self.derived.borrow().get(&pos) {
+            return Ok(Ok(Rc::clone(known)));
+        }
+        let needs = RefCell::default();
+        let derived = Rc::new(self.derive(pos, &needs)?);
+        let needs = needs.into_inner();
+        if needs.is_empty() {
+            remember(&self.derived, pos, || Ok(Rc::clone(&derived)))?;
+            return Ok(Ok(derived));
+        }
+        Ok(Err(needs))
     }
 
     /// Whether an entry's verdicts were decided at once and do not depend on anything that is concurrent with it.
     pub(super) fn is_calm(&self, pos: Pos) -> Result<bool, StoreError> {
         remember(&self.calm, pos, || {
             let clock = self.index.clock(self.store, pos)?;
-            if super::views::leaves(self.store, &clock)? {
+            if leaves(self.store, &clock)? {
                 return Ok(false);
             }
             for top in clock.tops() {
@@ -174,7 +201,7 @@ impl<'e, S: Ground> Evaluator<'e, S> {
 
 /// How senior a row makes who relies on it.
 pub(super) fn weight_of(store: &impl VerdictStore, row: RowKey, stamp: Stamp) -> Result<Weight, StoreError> {
-    let insert = crate::relation::CoTx::of(row);
+    let insert = CoTx::of(row);
     if row.pos != Pos::GENESIS && store.grant(insert)? == Grant::Nothing {
         return Ok(Weight::Nothing);
     }
@@ -182,7 +209,7 @@ pub(super) fn weight_of(store: &impl VerdictStore, row: RowKey, stamp: Stamp) ->
 }
 
 /// How senior a co-transaction was in its own past.
-pub(super) fn seniority_of(store: &impl VerdictStore, of: crate::relation::CoTx) -> Result<Weight, StoreError> {
+pub(super) fn seniority_of(store: &impl VerdictStore, of: CoTx) -> Result<Weight, StoreError> {
     if of.pos == Pos::GENESIS {
         return Ok(Weight::Genesis);
     }

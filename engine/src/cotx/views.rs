@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::closure::{Given, Solved};
-use super::evaluator::{Bench, Evaluator, Ground};
+use super::evaluator::{Bench, Evaluator, Ground, Need};
 use super::verdict::VerdictStore;
 use crate::causality::{Index, Past};
 use crate::fault::StoreError;
@@ -116,7 +116,9 @@ impl<'v, S: Ground> ViewVerdicts<'v, S> {
         bench: Bench<'v>,
         view: &Past,
     ) -> Result<ViewVerdicts<'v, S>, StoreError> {
-        let own = leaves(store, view)?.then(|| (view.clone(), bench.views.number_of(view)));
+        // Nothing leaves all that is kept.
+        let is_whole = view.entry_count() == index.entry_count();
+        let own = (!is_whole && leaves(store, view)?).then(|| (view.clone(), bench.views.number_of(view)));
         Ok(ViewVerdicts { evaluator: Evaluator::new(store, index, bench), own })
     }
 
@@ -134,15 +136,43 @@ impl<S: Ground> Verdicts for ViewVerdicts<'_, S> {
 }
 
 impl<S: Ground> Evaluator<'_, S> {
-    /// The verdict in the view that is the past of an entry.
+    /// Whether a co-transaction is live in the view that is the past of an entry, if that is known.
     ///
     /// * `clock` - the entry and its past.
-    pub(super) fn is_void_before(&self, pos: Pos, clock: &Past, of: CoTx) -> Result<bool, StoreError> {
-        let past = clock.before(pos);
-        if !leaves(self.store, &past)? {
-            return self.store.is_void(of);
+    pub(super) fn known_before(&self, pos: Pos, clock: &Past, of: CoTx) -> Result<Option<bool>, StoreError> {
+        if of.pos == Pos::GENESIS {
+            return Ok(Some(true));
         }
-        self.is_void_in(&past, self.bench.views.number_of(&past), of)
+        if let Some(is_live) = self.before.borrow().get(&(pos, of)) {
+            return Ok(Some(*is_live));
+        }
+        let is_stored =
+            !leaves(self.store, &*self.index.clock(self.store, of.pos)?)? || !leaves(self.store, &clock.before(pos))?;
+        if is_stored { Ok(Some(!self.store.is_void(of)?)) } else { Ok(None) }
+    }
+
+    /// Works out verdicts in the pasts of entries, and whatever must be known for that, the earliest first.
+    ///
+    /// Each need is about an earlier past than the one that it is needed for. They wait on a stack of their own: there may be many.
+    pub(super) fn meet(&self, mut needs: Vec<Need>) -> Result<(), StoreError> {
+        while let Some((pos, of)) = needs.last().copied() {
+            if self.before.borrow().contains_key(&(pos, of)) {
+                needs.pop();
+                continue;
+            }
+            let past = self.index.clock(self.store, pos)?.before(pos);
+            let number = self.bench.views.number_of(&past);
+            match self.try_solve(&past, &[of], &|of| self.bench.views.known(number, of))? {
+                Err(more) => needs.extend(more),
+                Ok(closure) => {
+                    let is_live = closure.solved.get(&of).is_some_and(|solved| solved.is_live);
+                    self.bench.views.add(number, closure.solved.into_iter().filter(|(of, _)| past.contains(of.pos)));
+                    self.before.borrow_mut().insert((pos, of), is_live);
+                    needs.pop();
+                }
+            }
+        }
+        Ok(())
     }
 
     fn is_void_in(&self, view: &Past, number: u64, of: CoTx) -> Result<bool, StoreError> {

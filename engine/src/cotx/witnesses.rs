@@ -298,16 +298,22 @@ impl<S: VerdictStore> Witnesses<'_, '_, '_, S> {
         Ok(())
     }
 
+    /// Whether a row is before another by position.
+    fn is_before(&self, a: (Rank, RowKey), b: (Rank, RowKey)) -> Result<bool, StoreError> {
+        if a.0 != b.0 || a.1.pos == b.1.pos {
+            return Ok(a < b);
+        }
+        let store = self.case.judge.view.store();
+        Ok(store.stamp(a.1.pos)? < store.stamp(b.1.pos)?)
+    }
+
     /// The next row of a lookup, there or not.
     fn step(&self, look_up: &mut LookUp) -> Result<Option<Target>, JudgeError> {
         if let (Some(key), None, Some(_)) = (look_up.key, look_up.page.front(), look_up.after) {
             self.turn(key, look_up)?;
         }
-        let stamp = |row: RowKey| self.case.judge.view.store().stamp(row.pos);
-        let next = match (look_up.closed.front(), look_up.page.front()) {
-            (Some((a, of_a)), Some((b, of_b))) if a < b || a == b && stamp(*of_a)? <= stamp(*of_b)? => {
-                look_up.closed.pop_front()
-            }
+        let next = match (look_up.closed.front().copied(), look_up.page.front().copied()) {
+            (Some(a), Some(b)) if self.is_before(a, b)? => look_up.closed.pop_front(),
             (_, Some(_)) => look_up.page.pop_front(),
             (_, None) => look_up.closed.pop_front(),
         };

@@ -303,7 +303,14 @@ fn run(seed: u64, count: usize) {
         let (at, from) = (Version::new(vec![chance.pick(&heads)]), Version::new(heads));
         for from in [&at, &from] {
             let (found, expected) = (rows_at(&other, &at, from), heard.shown_from(at.ids(), from.ids()));
-            assert_eq!(found, expected, "seed {seed}, tables\n{}", telling.lines.join("\n"));
+            let keys: BTreeSet<_> = found.keys().chain(expected.keys()).collect();
+            for key in keys {
+                let (found, expected) = (found.get(key), expected.get(key));
+                let (lines, names) = (telling.lines.join("\n"), |of: &Version| {
+                    of.ids().iter().map(|id| telling.story.name(id).unwrap().to_owned()).collect::<Vec<_>>()
+                });
+                assert_eq!(found, expected, "seed {seed}, {key:?} at {:?} from {:?}\n{lines}", names(&at), names(from));
+            }
         }
     }
     assert_eq!(other.digest().unwrap(), telling.replica.digest().unwrap(), "seed {seed}");
@@ -311,6 +318,7 @@ fn run(seed: u64, count: usize) {
 }
 
 /// The seeds of every day, or those of `TREATY_SEEDS`.
+#[expect(clippy::disallowed_methods, reason = "a test is told by its environment how long to run")]
 fn seeds() -> Range<u64> {
     let Ok(text) = std::env::var("TREATY_SEEDS") else { return 0..24 };
     let (first, end) = text.split_once("..").expect("TREATY_SEEDS is a range");
