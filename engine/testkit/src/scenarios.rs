@@ -48,6 +48,10 @@ macro_rules! each_scenario {
             co_transactions_of_an_entry_are_judged_one_by_one
             one_false_operation_voids_all_of_its_transaction
             a_revocation_of_the_past_that_is_live_again_reaches_the_use
+            a_role_is_changed_by_another_row
+            another_policy_that_permits_it_is_enough
+            a_row_that_one_has_not_seen_cannot_be_named
+            what_is_deleted_is_deleted_again_to_no_effect
         );
         $crate::scenario_tests!($check, transactions:
             grant_then_use_is_fine_forwards_and_refused_backwards

@@ -250,3 +250,77 @@ pub fn a_revocation_of_the_past_that_is_live_again_reaches_the_use() -> Scenario
         "#]],
     )
 }
+
+/// Columns that policies read never change: to change a role, a row is inserted and the other deleted, in one transaction.
+pub fn a_role_is_changed_by_another_row() -> Scenario {
+    members(
+        "wrong @anna on genesis: update dora role=admin
+         right @anna on genesis: insert members dora2 who=@dora role=admin; delete dora
+         use   @dora on right:   insert members hugo who=@hugo role=editor
+         old   @dora on genesis: insert notes n title=x",
+        expect![[r#"
+            wrong      refused: frozen
+            right      live
+            use        live
+            old        void: permission of operation 0, lost to right
+            members:   anna, ben, cleo, dora2(who=@dora role=admin), eric, hugo(who=@hugo role=editor)
+        "#]],
+    )
+}
+
+/// Policies are alternatives: a guest books as a guest when he is a member no more.
+pub fn another_policy_that_permits_it_is_enough() -> Scenario {
+    members(
+        "guest @dora on genesis: insert guests g who=@dora
+         both  @dora on guest:   insert bookings b1 room=red
+         only  @dora on genesis: insert bookings b2 room=blue
+         out   @anna on guest:   delete dora",
+        expect![[r#"
+            guest      live
+            both       live
+            only       void: permission of operation 0, lost to out
+            out        live
+            members:   anna, ben, cleo, eric
+            guests:    g(who=@dora)
+            bookings:  b1(room=red)
+        "#]],
+    )
+}
+
+/// Only rows that one has seen can be named, to refer to them or to write to them.
+pub fn a_row_that_one_has_not_seen_cannot_be_named() -> Scenario {
+    members(
+        "made  @anna on genesis: insert projects p name=p
+         refer @dora on genesis: insert issues i project=p title=i
+         write @dora on genesis: update p name=q
+         gone  @dora on genesis: delete p
+         seen  @dora on made:    update p name=q",
+        expect![[r#"
+            made       live
+            refer      refused: unknown_row
+            write      refused: unknown_row
+            gone       refused: unknown_row
+            seen       live
+            members:   anna, ben, cleo, dora, eric
+            projects:  p(name=q)
+        "#]],
+    )
+}
+
+/// Deleting what is deleted has no effect, and is no error.
+pub fn what_is_deleted_is_deleted_again_to_no_effect() -> Scenario {
+    members(
+        "made  @anna on genesis: insert notes n title=x
+         gone  @dora on made:    delete n
+         again @eric on gone:    delete n; insert notes m title=y
+         out   @anna on made:    delete dora",
+        expect![[r#"
+            made       live
+            gone       void: permission of operation 0, lost to out
+            again      live
+            out        live
+            members:   anna, ben, cleo, eric
+            notes:     m(title=y)
+        "#]],
+    )
+}
