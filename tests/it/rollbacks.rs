@@ -197,6 +197,9 @@ fn the_command_line_follows_reports_too() {
 /// How often the reader is killed; every third time the sidecar is, too.
 const ROUNDS: u64 = 15;
 
+/// Writes that the reader need not have handled yet.
+const AHEAD_MAX: u64 = 100;
+
 #[test]
 fn a_reader_killed_again_and_again_misses_no_report_and_doubles_none() {
     let refusing = Refusing::new();
@@ -209,6 +212,10 @@ fn a_reader_killed_again_and_again_misses_no_report_and_doubles_none() {
             while !is_over.load(Ordering::SeqCst) {
                 let number = written.fetch_add(1, Ordering::SeqCst) + 1;
                 refusing.refuse(&format!("note {number}"));
+                // Not so far ahead that the reader's last start takes longer than all the others.
+                wait_until("the writer is not far ahead", || {
+                    is_over.load(Ordering::SeqCst) || (handled(&todo).len() as u64) + AHEAD_MAX > number
+                });
             }
         });
         let mut sidecar = node.up_with(&["--http", &address]);
