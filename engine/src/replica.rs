@@ -39,7 +39,6 @@ pub use error::ReplicaError;
 pub use types::{
     Batch, GenesisDraft, ImportOutcome, IngestOutcome, LocalOperation, LocalRow, LocalTransaction, LocalWork, LogItem,
     LogOperation, LogPage, LogTransaction, Note, Report, RowChange, RowImage, Shown, TransactionName, Verb, Verdict,
-    Withheld,
 };
 
 /// A replica of one space.
@@ -170,8 +169,7 @@ impl Replica {
     /// All verdicts of now count from its end on: it holds the rows of every co-transaction of `from` whose verdict is
     /// another one now. It ends between two entries, after the first that brings it to `rows_max` rows; entries are taken in
     /// an order that extends causality, and then those on which a verdict of one of them depends, unless they are too many:
-    /// so its end mostly shows what a replica that held no more would. Besides it holds rows whose id, references or
-    /// withholding changed.
+    /// so its end mostly shows what a replica that held no more would. Besides it holds rows whose id or references changed.
     ///
     /// # Errors
     /// [`ReplicaError::Version`], [`ReplicaError::UnknownBasis`] if `from` is not held; [`ReplicaError::Store`].
@@ -180,7 +178,7 @@ impl Replica {
     }
 
     /// Returns what becomes of rows that local work deleted, and of rows that are shown otherwise for it: under another id,
-    /// with NULL for a reference, withheld no more. Tables that made the deletes themselves lack only this.
+    /// with NULL for a reference. Tables that made the deletes themselves lack only this.
     ///
     /// * `from`, `to` - what the tables showed, and what they show with the work.
     /// * `rows` - the tables and ids deleted.

@@ -98,7 +98,7 @@ fn image(table: usize, row: u32, cells: [u8; 4], author: Identity) -> RowImage {
         _ => image.extend([some(1, &text), some(2, &reference)]),
     }
     let name = RowName { entry: EntryId([0; 32]), transaction: 0, operation: row };
-    RowImage { name, cells: image, author, withheld: None }
+    RowImage { name, cells: image, author }
 }
 
 /// An engine that knows the next state.

@@ -25,7 +25,7 @@ pub struct RowName {
 }
 
 impl RowName {
-    /// Returns the id under which the row is shown when a row of smaller position is shown under its own: a UUID of version 8.
+    /// Returns the id under which the row is shown when a row of smaller rank is shown under its own: a UUID of version 8.
     pub fn derived_id(&self) -> RowId {
         let mut hasher = blake3::Hasher::new_derive_key(DERIVED_ID_CONTEXT);
         hasher.update(&self.entry.0);

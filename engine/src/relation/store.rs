@@ -22,8 +22,6 @@ impl Marks {
     pub const UPDATED: Marks = Marks(2);
     /// Another row was inserted under the same id.
     pub const TWIN: Marks = Marks(4);
-    /// Another row claimed a UNIQUE key that it claimed, concurrently.
-    pub const CONTESTED: Marks = Marks(8);
 
     /// Whether all of `marks` are set.
     pub fn has(self, marks: Marks) -> bool {

@@ -61,7 +61,7 @@ impl Replica {
         let is_last = past.entry_count() == self.index.entry_count();
         let after = self.scene_now(sight_of(&self.store, &self.index, past, height_max)?)?;
         let ends = (RowReader::new(self.view(&before)), RowReader::new(self.view(&after)));
-        self.touch_neighbours(&mut touched, &ends)?;
+        self.touch_neighbours(&mut touched)?;
         let reports = self.reports(std::mem::take(&mut touched.news), (&ends.0.view, &ends.1.view))?;
         let changes = changes(touched, &ends)?;
         let version = if entry_count == 0 {
@@ -178,7 +178,7 @@ impl Replica {
                 touched.rows.insert(row.key, (row, None));
             }
         }
-        self.touch_neighbours(&mut touched, &ends)?;
+        self.touch_neighbours(&mut touched)?;
         Ok(changes(touched, &ends)?)
     }
 
@@ -243,8 +243,8 @@ impl Replica {
         decoded.map_err(|cause| StoreError::corrupt(format!("the payload of entry {pos:?}: {cause}")))
     }
 
-    /// Notes the rows whose id, references or withholding change with what was touched.
-    fn touch_neighbours(&self, touched: &mut Touched, ends: &(RowReader<'_>, RowReader<'_>)) -> Result<(), StoreError> {
+    /// Notes the rows whose id or references change with what was touched.
+    fn touch_neighbours(&self, touched: &mut Touched) -> Result<(), StoreError> {
         for row in touched.records() {
             if row.marks.has(Marks::TWIN) {
                 for twin in self.store.rows_with_id(row.table, row.id)? {
@@ -254,14 +254,6 @@ impl Replica {
             }
             if row.marks.has(Marks::DELETED) {
                 self.touch_referrers(touched, &row, true)?;
-            }
-        }
-        // After the twins: whoever is withheld names the row that has the key by the id that this one is shown under.
-        for row in touched.records().into_iter().filter(|row| row.marks.has(Marks::CONTESTED)) {
-            for end in [&ends.0, &ends.1] {
-                for rival in end.rivals(&row)? {
-                    touched.rows.entry(rival.key).or_insert((rival, None));
-                }
             }
         }
         Ok(())

@@ -47,13 +47,12 @@ fn item(replica: &Replica, pos: Pos, stamp: Stamp) -> Result<LogItem, ReplicaErr
     let header = replica.store.header(pos)?;
     let payload = replica.decode_kept(pos)?;
     let source = PayloadSource::new(&replica.store, &replica.layout, &payload)?;
-    let voids = replica.store.voids_of_entry(pos)?;
+    let voids: BTreeMap<_, _> = replica.store.voids_of_entry(pos)?.into_iter().collect();
     let mut transactions = Vec::new();
     for transaction in 0..payload.transaction_count() {
         let of = CoTx { pos, transaction };
-        let void = voids.iter().find(|(index, _)| *index == transaction).map(|(_, void)| void);
         let acts = acts_of(&source, of)?;
-        let verdict = replica.verdict(of, void, &acts)?;
+        let verdict = replica.verdict(of, voids.get(&transaction), &acts)?;
         transactions.push(LogTransaction { operations: operations(replica, of, &acts)?, verdict });
     }
     Ok(LogItem {

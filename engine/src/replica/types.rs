@@ -237,18 +237,6 @@ pub struct RowImage {
     pub cells: Vec<Option<Value>>,
     /// Who changed it last: the author of the write of greatest position among those that it shows.
     pub author: Identity,
-    /// Set if another live row has a UNIQUE key of it and claimed it first, concurrently. Then tables of a database
-    /// leave this one out, the same one everywhere, until verdicts decide.
-    pub withheld: Option<Withheld>,
-}
-
-/// Why a live row is left out of tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Withheld {
-    /// Index of the UNIQUE key in the table.
-    pub unique: usize,
-    /// The id shown of the row that has the key.
-    pub holder: RowId,
 }
 
 /// A stretch of the log, newest first.

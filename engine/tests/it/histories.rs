@@ -9,9 +9,10 @@ use treaty_engine::hash::EntryId;
 use treaty_engine::log::{Entry, LogStore};
 use treaty_engine::relation::RowId;
 use treaty_engine::replica::{Replica, RowImage, Shown, Verdict};
+use treaty_schema::{Schema, Value};
 use treaty_testkit::{History, ShownRow, Story};
 
-use crate::tables::{STAFF, hear, history_of, office, replica_of};
+use crate::tables::{STAFF, hear, history_of, office, replica_of, voids_by_oracle, voids_of};
 
 /// A source of choices, drawn by proptest: zeros when it is used up.
 struct Dice<'d>(std::slice::Iter<'d, u8>);
@@ -216,21 +217,48 @@ impl Tables {
         batch.is_last
     }
 
-    /// Compares rows and reports with what the oracle says of what is shown.
+    /// Compares rows and reports with what the oracle says of what is shown, and verdicts with those of everything held.
     fn check(&self, replica: &Replica, history: &History, lines: &[String]) -> Result<(), TestCaseError> {
         let from = heads(&replica.frontier());
         compare(&self.rows, &history.shown_from(&heads(&self.shown.version), &from), lines)?;
         let past = replica.index().past_of(replica.store(), &self.shown.version).unwrap();
-        let mut lost = BTreeSet::new();
-        for (of, verdict) in history.verdicts(&from) {
-            let pos = replica.store().position_of(&of.entry).unwrap().unwrap();
-            if past.contains(pos) && verdict != treaty_testkit::Verdict::Live {
+        let (voids, mut lost) = (voids_by_oracle(history, &from), BTreeSet::new());
+        let entries: Vec<EntryId> = history.verdicts(&from).keys().map(|of| of.entry).collect();
+        prop_assert_eq!(&voids_of(replica, &entries), &voids, "{}", lines.join("\n"));
+        for of in voids.keys() {
+            if past.contains(replica.store().position_of(&of.entry).unwrap().unwrap()) {
                 lost.insert((of.entry, of.transaction));
             }
         }
+        let broken = self.broken(replica.schema());
+        prop_assert!(broken.is_empty(), "{broken:?}\n{}", lines.join("\n"));
         let told: BTreeSet<_> = self.lost.iter().map(|(entry, transaction, _)| (*entry, *transaction)).collect();
         prop_assert_eq!(told, lost, "{}", lines.join("\n"));
         Ok(())
+    }
+}
+
+impl Tables {
+    /// Constraints between rows that do not hold, wherever a batch ends.
+    fn broken(&self, schema: &Schema) -> Vec<String> {
+        let mut broken = Vec::new();
+        let mut keys = BTreeSet::new();
+        for ((table, id), row) in &self.rows {
+            let of = &schema.tables()[*table];
+            for (index, unique) in of.uniques.iter().enumerate() {
+                let key: Option<Vec<_>> = unique.columns.iter().map(|column| row.cells[*column].clone()).collect();
+                if key.is_some_and(|key| !keys.insert((*table, index, format!("{key:?}")))) {
+                    broken.push(format!("{id} of {} has the key {} of another row", of.name, unique.name));
+                }
+            }
+            for foreign_key in &of.foreign_keys {
+                let Some(Value::Uuid(target)) = row.cells[foreign_key.column] else { continue };
+                if !self.rows.contains_key(&(foreign_key.target, RowId(target))) {
+                    broken.push(format!("{id} of {} refers by {} to no row", of.name, foreign_key.name));
+                }
+            }
+        }
+        broken
     }
 }
 

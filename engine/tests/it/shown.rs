@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use treaty_engine::causality::Version;
 use treaty_engine::cotx::{Reason, VerdictStore, VerdictWriter, Void, VoidReason};
 use treaty_engine::log::LogStore;
 use treaty_engine::relation::{CoTx, RowId};
@@ -19,6 +20,7 @@ use crate::tables::{STAFF, hear, office};
 
 const PROJECTS: usize = 1;
 const TASKS: usize = 2;
+const TAGS: usize = 3;
 
 /// What tables show, by table and id.
 type Rows = BTreeMap<(usize, RowId), RowImage>;
@@ -71,6 +73,13 @@ impl Node {
         let tx = store.begin().unwrap();
         tx.insert_flip(of, void.as_ref()).unwrap();
         tx.commit().unwrap();
+        self.replica = Replica::open(store).unwrap();
+    }
+
+    /// Closes the store and opens it again.
+    fn reopen(&mut self) {
+        self.replica = None;
+        let store = Sqlite::open(&self.directory.path().join("log.sqlite"), Durability::Normal).unwrap();
         self.replica = Replica::open(store).unwrap();
     }
 
@@ -296,6 +305,73 @@ fn work_names_rows_as_they_were_shown() {
     };
     assert_eq!(import(&now).unwrap_err().reason, Reason::UnknownRow);
     assert!(import(&before).is_ok(), "the tables showed the row, whatever is known meanwhile");
+}
+
+/// A second administrator, then on top of that, concurrently: a member's row, his dismissal by her, hers by the founder.
+fn dismissals(node: &mut Node) {
+    node.tell("g @0 on genesis: insert members eve who=@3 role=admin");
+    node.tell("h @3 on g: insert members pat who=@4 role=editor");
+    node.tell("a @1 on g: insert tags t label=red; insert tags s label=blue");
+    node.apply_all();
+}
+
+#[test]
+fn a_dismissed_members_rows_go_and_come_back_when_the_dismissal_falls() {
+    let mut node = Node::begin();
+    dismissals(&mut node);
+    let shown = |node: &Node| node.rows.keys().filter(|(table, _)| *table == TAGS).count();
+    assert_eq!(shown(&node), 2);
+    node.tell("b @3 on g: delete ann");
+    node.reopen();
+    let batch = node.apply(1);
+    assert_eq!(shown(&node), 0);
+    let told: Vec<_> = batch.reports.iter().map(|report| (report.entry, report.operation, report.verb)).collect();
+    assert_eq!(told, [(node.story.id("a"), 0, Verb::Insert), (node.story.id("a"), 1, Verb::Insert)]);
+    let Verdict::Void { reason: VoidReason::Permission, message, culprit } = &batch.reports[0].verdict else {
+        panic!("it lost its permission: {:?}", batch.reports[0].verdict);
+    };
+    assert!(message.contains("rested on a row of members that was deleted by a change it had not seen"), "{message}");
+    assert_eq!(*culprit, Some(TransactionName { entry: node.story.id("b"), transaction: 0 }));
+
+    node.tell("c @0 on g: delete eve");
+    node.reopen();
+    node.apply_all();
+    assert_eq!(shown(&node), 2);
+    let rows = node.read(&node.replica().newest().unwrap());
+    assert_eq!(node.rows, rows);
+}
+
+#[test]
+fn every_version_is_read_by_the_verdicts_of_any_that_holds_it() {
+    let mut node = Node::begin();
+    dismissals(&mut node);
+    node.tell("b @3 on g: delete ann");
+    node.tell("c @0 on g: delete eve");
+    let version = |names: &[&str]| Version::new(names.iter().map(|name| node.story.id(name)).collect());
+    let is_there = |at: &[&str], from: &[&str]| {
+        let (at, from) = (version(at), version(from));
+        node.replica().row_at(TAGS, Story::row_id("t"), &at, &from).unwrap().is_some()
+    };
+    assert!(is_there(&["a"], &["a"]));
+    assert!(!is_there(&["a"], &["a", "b"]), "what (a, b) knows of a");
+    assert!(!is_there(&["a", "b"], &["a", "b"]), "what a replica that holds a and b shows");
+    assert!(is_there(&["a", "b"], &["a", "b", "c"]), "what is known now");
+    assert!(is_there(&["a", "b", "c"], &["a", "b", "c", "h"]));
+    assert!(!is_there(&["g"], &["a"]), "it was not written yet");
+    let (a, b) = (version(&["a"]), version(&["b"]));
+    let not_within = node.replica().row_at(TAGS, Story::row_id("t"), &a, &b);
+    assert!(matches!(not_within, Err(ReplicaError::NotWithin)));
+}
+
+#[test]
+fn whose_grant_falls_may_not_sync_and_is_told_why() {
+    let mut node = Node::begin();
+    dismissals(&mut node);
+    let pat = keypair(4).identity();
+    assert!(node.replica().may_sync(&pat).unwrap());
+    node.tell("c @0 on g: delete eve");
+    assert!(!node.replica().may_sync(&pat).unwrap());
+    assert_eq!(node.replica().farewell(&pat).unwrap(), Some(Version::new(vec![node.story.id("c")])));
 }
 
 proptest! {

@@ -96,6 +96,11 @@ pub(crate) fn voids_of(replica: &Replica, entries: &[EntryId]) -> BTreeMap<CoTxN
     voids
 }
 
+/// The co-transactions that are void by the oracle, seen from a version.
+pub(crate) fn voids_by_oracle(history: &History, from: &[EntryId]) -> BTreeMap<CoTxName, Verdict> {
+    history.verdicts(from).into_iter().filter(|(_, verdict)| *verdict != Verdict::Live).collect()
+}
+
 /// Lets a replica hear one entry. Returns why it is refused, if it is.
 pub(crate) fn hear(replica: &mut Replica, entry: &Entry) -> Result<(), Refusal> {
     let outcome = replica.ingest(vec![entry.clone()]).unwrap();

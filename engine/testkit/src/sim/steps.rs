@@ -125,7 +125,7 @@ fn pretend(
         match operation {
             LocalOperation::Insert(row) => {
                 if let Some(Value::Uuid(id)) = row.cells[schema.tables()[row.table].id_column] {
-                    let image = RowImage { name, cells: row.cells.clone(), author, withheld: None };
+                    let image = RowImage { name, cells: row.cells.clone(), author };
                     rows.insert((row.table, RowId(id)), image);
                 }
             }
