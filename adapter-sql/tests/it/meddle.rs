@@ -93,6 +93,38 @@ impl EngineLink for Counting<'_> {
     pass_on_reading!();
 }
 
+/// Gives the smallest batches that there are.
+pub(crate) struct Sparing<'s> {
+    inner: &'s mut dyn EngineLink,
+}
+
+impl<'s> Sparing<'s> {
+    pub(crate) fn new(inner: &'s mut dyn EngineLink) -> Sparing<'s> {
+        Sparing { inner }
+    }
+
+    fn inner(&mut self) -> &mut dyn EngineLink {
+        self.inner
+    }
+}
+
+impl EngineLink for Sparing<'_> {
+    fn next_batch(&mut self, from: &Shown, _: usize) -> Result<Batch, LinkError> {
+        self.inner.next_batch(from, 1)
+    }
+    pass_on! {
+        knows(shown: &Shown) -> bool;
+        signs_for(author: &Identity) -> bool;
+        rows_at(at: &Shown, rows: &[ShownRow]) -> Vec<Option<RowImage>>;
+        page_at(at: &Shown, page: Page) -> Vec<(RowId, RowImage)>;
+        import(work: Arc<Work>) -> ImportOutcome;
+        ripples(from: &Shown, to: &Shown, rows: &[ShownRow]) -> Vec<RowChange>;
+        receipt() -> Option<(Vec<u8>, Shown)>;
+        note(key: &str) -> Option<Vec<u8>>;
+        set_note(key: &str, bytes: &[u8]) -> ();
+    }
+}
+
 /// Fails from the n-th call on, as if the engine's thread had gone.
 pub(crate) struct Failing<'f> {
     inner: &'f mut dyn EngineLink,

@@ -269,11 +269,12 @@ impl TestNode {
         lines.join("\n")
     }
 
-    /// Checks that the tables hold exactly what the log says at the version that they show.
+    /// Checks that the tables hold exactly what the log says at the version that they show, and hold every foreign key.
     pub(crate) fn check_tables(&mut self) {
         for (index, table) in self.schema.clone().tables().iter().enumerate() {
             assert_eq!(self.table_rows(table), self.log_rows(index), "table {}", table.name);
         }
+        assert_eq!(self.ask("SELECT * FROM pragma_foreign_key_check"), "", "references that dangle");
     }
 
     /// Checks that rows which differ from the log have a line in the queue.
@@ -320,7 +321,6 @@ impl TestNode {
             assert_eq!(count, "0", "pending rows of {}", table.name);
         }
         assert_eq!(self.with(|application, _| application.waiting()).unwrap(), 0);
-        assert_eq!(self.ask("SELECT * FROM pragma_foreign_key_check"), "", "references that dangle");
     }
 }
 

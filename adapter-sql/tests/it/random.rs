@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use treaty::sqlite::Place;
 use treaty_engine::identity::{Identity, Keypair};
 
-use crate::meddle::{Failing, Meddling};
+use crate::meddle::{Failing, Meddling, Sparing};
 use crate::node::{OPEN, TestNode, id, sync};
 
 /// What an application does in one statement. Rows and names are few, so that everything collides.
@@ -108,6 +108,8 @@ enum Event {
     Restart,
     Pull,
     Apply,
+    /// One batch, as small as there is: the tables then show a part of the log by the verdicts of all.
+    ApplyLittle,
     /// The sidecar dies at the n-th call of the engine, and is started again.
     ApplyAndDie(u32),
 }
@@ -164,6 +166,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Restart),
         2 => Just(Event::Pull),
         2 => Just(Event::Apply),
+        2 => Just(Event::ApplyLittle),
         1 => (0..9_u32).prop_map(Event::ApplyAndDie),
     ]
 }
@@ -224,6 +227,11 @@ fn happen(node: &mut TestNode, event: &Event) {
         Event::Pull => {}
         Event::Apply => {
             node.apply();
+            node.check_tables();
+        }
+        Event::ApplyLittle => {
+            node.with(|application, link| application.apply(&mut Sparing::new(link))).unwrap();
+            node.check_tables();
         }
         Event::ApplyAndDie(calls) => {
             let _ = node.with(|application, link| application.apply(&mut Failing::after(*calls, link)));
