@@ -17,6 +17,9 @@ fn the_demo_ends_with_two_equal_tables() {
         drawn(tables[0]).iter().any(|row| row.contains("paint the fence green") && row.contains("38.00")),
         "{said}"
     );
+    for lost in ["to the lake", "buy a boat", "one_trip_a_day", "policy editors_add", "policy admins_dismiss"] {
+        assert!(said.contains(lost), "a report of {lost}: {said}");
+    }
 }
 
 #[test]

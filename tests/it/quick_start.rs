@@ -58,6 +58,26 @@ fn a_change_shows_on_the_other_side_and_back() {
 }
 
 #[test]
+fn what_a_dismissed_member_wrote_offline_is_rolled_back_when_he_is_back() {
+    let (first, second) = two_members();
+    write_note(&second, "hello from Ben");
+    let up_first = first.up(&[]);
+    let up_second = second.up(&[up_first.listen()]);
+    wait_in_step(&[&first, &second]);
+    up_second.stop();
+    first.shell(&format!("DELETE FROM members WHERE who = '{}'", second.identity()));
+    write_note(&second, "written offline");
+    let up_second = second.up(&[up_first.listen()]);
+    wait_until("the note is rolled back", || second.rows("SELECT title FROM notes") == ["hello from Ben"]);
+    let reports = second.lines(&["rollbacks"]);
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert_eq!(reports[0]["lost"]["title"], "written offline", "{reports:?}");
+    assert_eq!(reports[0]["reason"], "permission", "{reports:?}");
+    up_second.stop();
+    up_first.stop();
+}
+
+#[test]
 fn a_stranger_is_refused_on_both_sides_until_a_row_admits_it() {
     let (member, stranger) = (Node::new(), Node::new());
     member.init(NOTES);

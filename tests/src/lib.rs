@@ -83,6 +83,15 @@ impl Node {
         serde_json::from_str(text.trim()).unwrap_or_else(|cause| panic!("treaty {arguments:?}: {cause}: {text}"))
     }
 
+    /// Runs a command with `--json` that must succeed, and returns the objects it prints, one per line.
+    pub fn lines(&self, arguments: &[&str]) -> Vec<Value> {
+        let output = self.try_run(arguments);
+        assert!(output.status.success(), "treaty {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8_lossy(&output.stdout);
+        let parse = |line| serde_json::from_str(line).unwrap_or_else(|cause| panic!("{arguments:?}: {cause}: {line}"));
+        text.lines().map(parse).collect()
+    }
+
     /// Runs a command with `--json` that must fail with exit code 1, and returns what it says on stderr.
     pub fn fails(&self, arguments: &[&str]) -> String {
         let output = self.try_run(arguments);
