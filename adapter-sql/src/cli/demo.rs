@@ -4,6 +4,7 @@
 //! plain SQL, as an application would. Nothing is simulated; if anything does not hold, the command fails.
 
 mod node;
+mod revocation;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -14,7 +15,7 @@ use clap::Args;
 use super::output::{self, print_line};
 use node::{Node, wait};
 
-/// Shows two databases becoming one history: offline edits on both sides, convergence, a stranger refused
+/// Shows two databases becoming one history: offline edits on both sides, and a revocation that rolls work back
 ///
 /// Runs two nodes as two processes of this program, on two SQLite files in a temporary directory, over QUIC on
 /// loopback. Everything it shows is done through the same commands and plain SQL that you would use.
@@ -46,6 +47,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<()> {
     offline(&mut anna, &mut ben)?;
     reconnect(&mut anna, &mut ben)?;
     rules(&ben)?;
+    revocation::tell(&mut anna, &mut ben, &directory.path)?;
     conclude(&anna, &ben)?;
     if args.keep {
         say(&format!("Everything is still in {}", directory.path.display()))?;
@@ -75,8 +77,13 @@ fn admit(anna: &Node, ben: &Node) -> Result<()> {
         Ok(_) => bail!("a stranger was let in"),
         Err(refused) => say(&refused.to_string())?,
     }
-    say("Anna admits him by inserting a row:")?;
-    sql(anna, &format!("INSERT INTO members (who, name, role) VALUES ('{identity}', 'Ben', 'editor')"))?;
+    say("Anna admits him by inserting rows:")?;
+    sql(
+        anna,
+        &format!(
+            "INSERT INTO members (who, name, role) VALUES ('{identity}', 'Ben', 'reader'), ('{identity}', 'Ben', 'editor')"
+        ),
+    )?;
     anna.wait_for("SELECT 1 FROM members WHERE name = 'Ben' AND treaty_status = 'committed'")?;
     shell("treaty join TICKET --database sqlite:ben.db")?;
     let joined = ben.run(&["join", &ticket, "--listen", "127.0.0.1:0"])?;
@@ -104,9 +111,19 @@ fn offline(anna: &mut Node, ben: &mut Node) -> Result<()> {
     sql(ben, "UPDATE tasks SET done = 1, price = 38 WHERE title = 'paint the fence'")?;
     sql(ben, "UPDATE tasks SET done = 1 WHERE title = 'call the plumber'")?;
     sql(ben, "INSERT INTO tasks (title) VALUES ('sweep the yard')")?;
+    say("Both want the van on the same day, and neither can know. treaty_tx marks where a transaction begins:")?;
+    sql(anna, &van("to the sawmill"))?;
+    sql(ben, &van("to the lake"))?;
     show_both(anna, ben)?;
     ensure!(anna.select(TASKS)? != ben.select(TASKS)?, "the tables should differ while the nodes are apart");
     Ok(())
+}
+
+/// Books the van, in a transaction of its own: what is written while no sidecar looks is told apart by marks or pauses.
+fn van(trip: &str) -> String {
+    format!(
+        "BEGIN; INSERT INTO treaty_tx DEFAULT VALUES; INSERT INTO van (day, trip) VALUES ('2031-05-17', '{trip}'); COMMIT"
+    )
 }
 
 fn reconnect(anna: &mut Node, ben: &mut Node) -> Result<()> {
@@ -114,17 +131,30 @@ fn reconnect(anna: &mut Node, ben: &mut Node) -> Result<()> {
     anna.start()?;
     ben.start()?;
     let begun = Instant::now();
+    wait_in_step(anna, ben)?;
+    say(&format!("in step after {} ms; both changes to 'paint the fence' stand", begun.elapsed().as_millis()))?;
+    say("The van goes once a day. Anna was there before Ben, so it is hers, on both sides. Ben is told:")?;
+    for node in [anna, &mut *ben] {
+        ensure!(
+            node.select("SELECT trip FROM van")? == [["to the sawmill"]],
+            "the van is not Anna's in {}",
+            node.file()
+        );
+    }
+    shell("treaty rollbacks --database sqlite:ben.db")?;
+    say(&ben.ask(&["rollbacks"])?)
+}
+
+fn wait_in_step(anna: &Node, ben: &Node) -> Result<()> {
     wait(|| {
         let (left, right) = (anna.run(&["status"])?, ben.run(&["status"])?);
         Ok(left["frontier"] == right["frontier"] && left["waiting"] == 0 && right["waiting"] == 0)
-    })?;
-    say(&format!("in step after {} ms; both changes to 'paint the fence' stand", begun.elapsed().as_millis()))
+    })
 }
 
 fn rules(ben: &Node) -> Result<()> {
     chapter("Ben is an editor. The schema says that only admins appoint members")?;
-    let statement =
-        "INSERT INTO members (who, name, role) SELECT who, 'Ben II', 'admin' FROM members WHERE name = 'Ben'";
+    let statement = "INSERT INTO members (who, name, role) SELECT who, name, 'admin' FROM members WHERE name = 'Ben'";
     shell(&format!("sqlite3 ben.db \"{statement}\""))?;
     match ben.execute(statement) {
         Ok(()) => bail!("the database let an editor appoint an admin"),

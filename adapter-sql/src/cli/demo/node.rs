@@ -1,5 +1,6 @@
 //! One node of the demo: a database file, and this program run beside it as its own processes.
 
+use std::fs::DirEntry;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A node: its database, and its sidecar while one runs.
 pub(super) struct Node {
     name: &'static str,
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
     sidecar: Option<Child>,
 }
 
@@ -42,6 +43,39 @@ impl Node {
             bail!("{}", String::from_utf8_lossy(&output.stderr).trim().to_owned());
         }
         serde_json::from_slice(&output.stdout).context("reading what treaty printed")
+    }
+
+    /// Runs `treaty ARGUMENTS --database sqlite:FILE` to its end and returns what it printed for people.
+    ///
+    /// # Errors
+    /// What it said on stderr, if it failed.
+    pub(super) fn ask(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.plain_command(arguments).output().context("starting treaty")?;
+        if !output.status.success() {
+            bail!("{}", String::from_utf8_lossy(&output.stderr).trim().to_owned());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    }
+
+    /// Copies the database and the data directory to a directory, or back from it.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub(super) fn copy_files(&self, source: &Path, target: &Path) -> Result<()> {
+        for entry in std::fs::read_dir(target)? {
+            self.of_this_node(&entry?).map_or(Ok(()), |path| remove(&path))?;
+        }
+        for entry in std::fs::read_dir(source)? {
+            if let Some(path) = self.of_this_node(&entry?) {
+                copy(&path, target)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The path of a directory entry that is the database, a file that SQLite keeps beside it, or the data directory.
+    fn of_this_node(&self, entry: &DirEntry) -> Option<PathBuf> {
+        entry.file_name().to_string_lossy().starts_with(&self.file()).then(|| entry.path())
     }
 
     /// Starts the sidecar and waits until it is ready.
@@ -127,9 +161,15 @@ impl Node {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.plain_command(arguments);
+        command.arg("--json");
+        command
+    }
+
+    fn plain_command(&self, arguments: &[&str]) -> Command {
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("treaty"));
         let mut command = Command::new(program);
-        command.current_dir(&self.directory).args(arguments).args(["--json", "--database"]);
+        command.current_dir(&self.directory).args(arguments).arg("--database");
         command.arg(format!("sqlite:{}", self.file())).stdin(Stdio::null());
         command
             .env_remove("TREATY_LOG")
@@ -145,6 +185,28 @@ impl Drop for Node {
         // Nobody is left to tell if this fails.
         let _ = self.pull_the_plug();
     }
+}
+
+/// Copies a file, or a directory with its files, into a directory.
+fn copy(source: &Path, directory: &Path) -> Result<()> {
+    let target = directory.join(source.file_name().context("a path without a name")?);
+    if !source.is_dir() {
+        std::fs::copy(source, target)?;
+        return Ok(());
+    }
+    std::fs::create_dir(&target)?;
+    for file in std::fs::read_dir(source)? {
+        let file = file?;
+        std::fs::copy(file.path(), target.join(file.file_name()))?;
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Ok(std::fs::remove_dir_all(path)?);
+    }
+    Ok(std::fs::remove_file(path)?)
 }
 
 /// Waits until `is_done` answers yes.
