@@ -1,7 +1,7 @@
 //! `simulate`: runs seeds of the simulator, as many as asked for, and tells what they exercised.
 //!
 //! `simulate --seeds 2000 [--from N] [--seconds S]`, or `simulate --run "seed=7 crash=0"` for one run with options of its
-//! own. Ends with status 1 at the first seed that fails, once it is told, made small, and kept for the tests to replay.
+//! own; with `--survey` it counts the seeds that fail. Ends with status 1 at the first seed that fails, once it is told, made small, and kept for the tests to replay.
 
 #![expect(clippy::print_stdout, reason = "a command answers on its output")]
 #![expect(clippy::disallowed_types, reason = "a command may be told how long to go on")]
@@ -10,7 +10,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use treaty_testkit::sim::{FailedRun, Options, Statistics, fewer_steps, read_run, run, run_steps, smallest_tale};
+use treaty_testkit::sim::{
+    FailedRun, Failure, Options, Statistics, fewer_steps, read_run, run, run_steps, smallest_tale,
+};
 
 /// What the command line asks for.
 struct Request {
@@ -18,6 +20,8 @@ struct Request {
     seed_count: u64,
     seconds_max: u64,
     single: Option<String>,
+    /// Goes on after failures, and makes none of them smaller.
+    is_survey: bool,
 }
 
 fn main() -> ExitCode {
@@ -26,7 +30,7 @@ fn main() -> ExitCode {
         Ok(request) => many(&request),
         Err(fault) => {
             println!(
-                "{fault}\nsimulate [--seeds COUNT] [--from SEED] [--seconds LIMIT] | --run \"seed=SEED option=VALUE ...\""
+                "{fault}\nsimulate [--seeds COUNT] [--from SEED] [--seconds LIMIT] [--survey] | --run \"seed=SEED option=VALUE ...\""
             );
             ExitCode::from(2)
         }
@@ -34,9 +38,13 @@ fn main() -> ExitCode {
 }
 
 fn request() -> Result<Request, String> {
-    let mut request = Request { from: 0, seed_count: 200, seconds_max: u64::MAX, single: None };
+    let mut request = Request { from: 0, seed_count: 200, seconds_max: u64::MAX, single: None, is_survey: false };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
+        if word == "--survey" {
+            request.is_survey = true;
+            continue;
+        }
         let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
         let number = || value.parse::<u64>().map_err(|_| format!("{word} needs a number, not {value:?}"));
         match word.as_str() {
@@ -64,7 +72,7 @@ fn single(text: &str) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(failed) => {
-            println!("{failed}");
+            tell(&failed);
             ExitCode::FAILURE
         }
     }
@@ -75,14 +83,14 @@ fn tell(failed: &FailedRun) {
     println!("{failed}\nmaking it smaller ...");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("regressions");
     let seed = failed.options.seed;
-    let (name, text) = if let Some((tale, failure)) = smallest_tale(failed) {
-        let text = format!("# Seed {seed}.\n# {}\n{tale}", failure.to_string().replace('\n', "\n# "));
-        (format!("seed-{seed}.tale"), text)
-    } else {
-        let fewer = fewer_steps(failed);
-        println!("{fewer}");
-        let text = format!("# {}\n{}\n", fewer.failure.to_string().replace('\n', "\n# "), fewer.told());
-        (format!("seed-{seed}.run"), text)
+    let fewer = fewer_steps(failed);
+    println!("{fewer}");
+    let remark = |failure: &Failure| failure.to_string().replace('\n', "\n# ");
+    let (name, text) = match smallest_tale(&fewer) {
+        Some((tale, failure)) => {
+            (format!("seed-{seed}.tale"), format!("# Seed {seed}.\n# {}\n{tale}", remark(&failure)))
+        }
+        None => (format!("seed-{seed}.run"), format!("# {}\n{}\n", remark(&fewer.failure), fewer.told())),
     };
     println!("{text}");
     match std::fs::write(folder.join(&name), text) {
@@ -93,13 +101,17 @@ fn tell(failed: &FailedRun) {
 
 fn many(request: &Request) -> ExitCode {
     let start = Instant::now();
-    let (mut statistics, mut run_count) = (Statistics::default(), 0);
+    let (mut statistics, mut run_count, mut failure_count) = (Statistics::default(), 0, 0);
     for seed in request.from..request.from.saturating_add(request.seed_count) {
         if start.elapsed().as_secs() >= request.seconds_max {
             break;
         }
         match run(&Options::drawn(seed)) {
             Ok(report) => statistics.join(&report.statistics),
+            Err(failed) if request.is_survey => {
+                println!("seed {seed} fails: {}", failed.failure.to_string().lines().next().unwrap_or_default());
+                failure_count += 1;
+            }
             Err(failed) => {
                 tell(&failed);
                 println!("again: simulate --run \"{}\"", failed.options.told());
@@ -112,6 +124,11 @@ fn many(request: &Request) -> ExitCode {
         }
     }
     print!("{}", statistics.table(run_count));
-    println!("{run_count} seeds from {} in {:.1} s: all well", request.from, start.elapsed().as_secs_f64());
+    let seconds = start.elapsed().as_secs_f64();
+    if failure_count > 0 {
+        println!("{run_count} seeds from {} in {seconds:.1} s: {failure_count} fail", request.from);
+        return ExitCode::FAILURE;
+    }
+    println!("{run_count} seeds from {} in {seconds:.1} s: all well", request.from);
     ExitCode::SUCCESS
 }

@@ -9,6 +9,7 @@ use treaty_engine::store::Sqlite;
 use super::chance::Chance;
 use super::compose::Writer;
 use super::failure::{Failure, Result};
+use super::judged::{short, verdicts_of};
 use super::node::{Checked, Done, ids_of, read, read_shown};
 use super::steps::{connect, hear, talk};
 use super::tables::{Tables, difference};
@@ -21,6 +22,7 @@ const IDLE_MAX: usize = 200;
 pub(super) fn check_node(world: &mut World, node: usize) -> Result<()> {
     let replica = &world.nodes[node].replica;
     let at = replica.frontier();
+    world.judged.check_verdicts(replica).map_err(|failure| on(node, &failure))?;
     world.judged.check_rows(replica, &at, &at).map_err(|failure| on(node, &failure))?;
     let digest = replica.digest().map_err(Failure::of("hashing the state"))?;
     world.statistics.count("prefix checks");
@@ -119,9 +121,7 @@ fn check_same(world: &mut World) -> Result<()> {
         }
     }
     world.statistics.add("entries in the end", world.nodes[0].replica.entry_count());
-    let held = ids_of(&world.nodes[0].replica)?;
-    let entries: Vec<&Entry> = held[1..].iter().map(|id| &world.entries[id]).collect();
-    world.judged.count(&entries, &mut world.statistics)?;
+    world.judged.count(&frontier, &mut world.statistics);
     Ok(())
 }
 
@@ -139,6 +139,11 @@ fn follow(world: &mut World, chance: &mut Chance) -> Result<()> {
             if batch_count > 10_000 {
                 return Err(Failure::new("apply", format!("the tables of node {} never show everything", node.number)));
             }
+        }
+        let verdicts = verdicts_of(&node.replica)?;
+        let void = verdicts.iter().filter(|(_, verdict)| *verdict != "live").map(|(of, _)| *of);
+        if !void.eq(node.void.iter().copied()) {
+            return Err(Failure::new("reports", format!("node {} did not report all that is void", node.number)));
         }
         if node.shown != node.replica.newest().map_err(Failure::of("reading the newest"))? {
             return Err(Failure::new("apply", format!("the last batch of node {} is not the last", node.number)));
@@ -206,6 +211,7 @@ fn check_on_top(world: &mut World, chance: &mut Chance) -> Result<()> {
     if work.operations.is_empty() {
         return Ok(());
     }
+    let verdicts = verdicts_of(&world.nodes[0].replica)?;
     let Done::Yes(outcome) = world.nodes[0].import(&author, std::slice::from_ref(&work), world.now)? else {
         return Err(Failure::new("crash", "a mended disk breaks"));
     };
@@ -213,5 +219,13 @@ fn check_on_top(world: &mut World, chance: &mut Chance) -> Result<()> {
         return Ok(());
     }
     world.statistics.count("work on top of everything");
-    Ok(())
+    let mut after = verdicts_of(&world.nodes[0].replica)?;
+    after.retain(|of, _| !outcome.entries.contains(&of.entry));
+    match verdicts.iter().find(|(of, verdict)| after.get(of) != Some(*verdict)) {
+        None => Ok(()),
+        Some((of, verdict)) => {
+            let text = format!("{} was {verdict}, and is {:?}", short(*of), after.get(of));
+            Err(Failure::new("on top", text))
+        }
+    }
 }

@@ -13,7 +13,7 @@ use super::compose::Writer;
 use super::craft::Crafter;
 use super::failure::{Failure, Result};
 use super::node::read;
-use super::steps::{is_admitted, publish, transactions};
+use super::steps::{Native, is_admitted, publish, transactions};
 use super::tables::{Tables, rows_of};
 use super::world::{World, key};
 
@@ -182,7 +182,7 @@ fn back_date(world: &mut World, chance: &mut Chance) -> Result<()> {
     let rows = read(&world.shadow, &on)?;
     if chance.below(3) == 0 {
         // Several co-transactions, each on top of the one before, as they come.
-        let work = transactions(world, chance, &rows, key(author).identity());
+        let work = transactions(world, chance, (&rows, Native::No), key(author).identity());
         if let Some((entry, true)) = write(world, author, (&on, &rows), &work)? {
             world.statistics.count("hostile: back-dated, several at once");
             spread(world, chance, Some(entry));

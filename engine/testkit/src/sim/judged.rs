@@ -8,27 +8,23 @@ use treaty_engine::causality::Version;
 use treaty_engine::cotx::{Reason, Refusal};
 use treaty_engine::log::Entry;
 use treaty_engine::relation::RowId;
-use treaty_engine::replica::{Replica, RowImage};
-use treaty_oracle::{History, ShownRow, Verdict};
+use treaty_engine::replica::{Replica, RowImage, TransactionName, Verdict};
+use treaty_oracle::{History, ShownRow, Verdict as OracleVerdict};
 use treaty_schema::Schema;
 
 use super::failure::{Failure, Result};
 use super::node::read_from;
 use super::statistics::Statistics;
 
-/// Whether tables keep every constraint of the schema: they do once verdicts decide.
-pub(super) const ARE_CONSTRAINTS_KEPT: bool = false;
-
 /// Everything ever admitted anywhere, for the oracle.
 pub(super) struct Judged {
     history: History,
-    genesis: Entry,
 }
 
 impl Judged {
     /// Starts with genesis.
     pub(super) fn new(schema: Schema, genesis: &Entry) -> Result<Judged> {
-        let mut judged = Judged { history: History::new(schema).all_live(), genesis: genesis.clone() };
+        let mut judged = Judged { history: History::new(schema) };
         judged.add(genesis)?;
         Ok(judged)
     }
@@ -71,26 +67,67 @@ impl Judged {
         }
     }
 
-    /// Counts what became of co-transactions in the end.
-    pub(super) fn count(&self, entries: &[&Entry], statistics: &mut Statistics) -> Result<()> {
-        let mut history = History::new(self.history.schema().clone());
-        history.add(&self.genesis).map_err(Failure::of("telling the oracle"))?;
-        let mut past_count = 0;
-        for entry in entries {
-            if history.judge(entry).is_none() && history.add(entry).is_ok() {
-                past_count += 1;
+    /// Compares the verdicts that a replica gives with those of the oracle: which, why, and whose fault.
+    pub(super) fn check_verdicts(&self, replica: &Replica) -> Result<()> {
+        let (found, expected) = (verdicts_of(replica)?, self.history.verdicts(replica.frontier().ids()));
+        let told = |verdict: &OracleVerdict| match verdict {
+            OracleVerdict::Live => "live".to_owned(),
+            OracleVerdict::Void { reason, culprit, .. } => {
+                let culprit =
+                    culprit.map(|culprit| TransactionName { entry: culprit.entry, transaction: culprit.transaction });
+                said(reason.code(), culprit)
+            }
+        };
+        let expected: BTreeMap<TransactionName, String> = expected
+            .iter()
+            .map(|(of, verdict)| (TransactionName { entry: of.entry, transaction: of.transaction }, told(verdict)))
+            .collect();
+        let all = found.keys().chain(expected.keys());
+        match all.filter(|of| found.get(of) != expected.get(of)).min() {
+            None => Ok(()),
+            Some(of) => {
+                let (found, expected) = (found.get(of), expected.get(of));
+                let text = format!("{} is {found:?}; the oracle says {expected:?}", short(*of));
+                Err(Failure::new("oracle verdicts", text))
             }
         }
-        statistics.add("oracle: entries", past_count);
-        for (what, times) in history.census(&history.all_heads()) {
+    }
+
+    /// Counts what became of co-transactions in a version.
+    pub(super) fn count(&self, at: &Version, statistics: &mut Statistics) {
+        for (what, times) in self.history.census(at.ids()) {
             statistics.add(what, times);
         }
-        for verdict in history.verdicts(&history.all_heads()).values() {
+        for verdict in self.history.verdicts(at.ids()).values() {
             match verdict {
-                Verdict::Live => statistics.count("live"),
-                Verdict::Void { reason, .. } => statistics.count(format!("void: {}", reason.code())),
+                OracleVerdict::Live => statistics.count("live"),
+                OracleVerdict::Void { reason, .. } => statistics.count(format!("void: {}", reason.code())),
             }
         }
-        Ok(())
     }
+}
+
+/// The verdict on every co-transaction that a replica holds, in words.
+pub(super) fn verdicts_of(replica: &Replica) -> Result<BTreeMap<TransactionName, String>> {
+    let log = replica.log(None, usize::MAX).map_err(Failure::of("reading the log"))?;
+    let mut found = BTreeMap::new();
+    for item in log.items {
+        for (transaction, of) in (0..).zip(item.transactions) {
+            let told = match of.verdict {
+                Verdict::Live => "live".to_owned(),
+                Verdict::Void { reason, culprit, .. } => said(reason.code(), culprit),
+            };
+            found.insert(TransactionName { entry: item.id, transaction }, told);
+        }
+    }
+    Ok(found)
+}
+
+fn said(reason: &str, culprit: Option<TransactionName>) -> String {
+    format!("void, {reason}, by {}", culprit.map_or_else(|| "nobody".to_owned(), short))
+}
+
+/// A co-transaction, in few letters.
+pub(super) fn short(of: TransactionName) -> String {
+    format!("{}/{}", &of.entry.to_string()[..8], of.transaction)
 }

@@ -1,5 +1,6 @@
 //! One honest replica: its store, the tables of its application, and what a crash leaves of it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,12 +12,15 @@ use treaty_engine::identity::Keypair;
 use treaty_engine::log::{Entry, LogStore};
 use treaty_engine::relation::RowId;
 use treaty_engine::replica::{
-    ImportOutcome, IngestOutcome, LocalTransaction, LocalWork, Note, Replica, ReplicaError, RowImage, Shown,
+    ImportOutcome, IngestOutcome, LocalTransaction, LocalWork, Note, Replica, ReplicaError, Report, RowImage, Shown,
+    TransactionName, Verdict,
 };
 use treaty_engine::store::{Durability, GateClosed, Sqlite, WriteGate, WriteStep};
 use treaty_schema::Value;
 
 use super::failure::{Failure, Result};
+use super::judged::short;
+use super::ledger::payload_of;
 use super::tables::{Tables, broken_constraint, difference, fold};
 
 /// Under which key imports keep their number.
@@ -78,6 +82,8 @@ pub(super) struct Node {
     pub shown: Shown,
     /// The tables.
     pub tables: Tables,
+    /// What was reported void, and not reinstated since.
+    pub(super) void: BTreeSet<TransactionName>,
     /// Imports tried; kept as a note with each.
     work_count: u64,
     path: Option<PathBuf>,
@@ -91,7 +97,16 @@ impl Node {
         let store = open(path.as_deref())?.guarded_by(Box::new(fuse.clone()));
         let space = SpaceId(*genesis.id());
         let replica = Replica::join(store, genesis.clone(), space).map_err(Failure::of("joining"))?;
-        Ok(Node { number, replica, shown: Shown::NOTHING, tables: Tables::new(), work_count: 0, path, fuse })
+        Ok(Node {
+            number,
+            replica,
+            shown: Shown::NOTHING,
+            tables: Tables::new(),
+            void: BTreeSet::new(),
+            work_count: 0,
+            path,
+            fuse,
+        })
     }
 
     /// Lets the disk break after some write steps.
@@ -153,10 +168,42 @@ impl Node {
         let change_count = batch.changes.len();
         fold(&mut self.tables, batch.changes);
         self.shown = batch.to;
+        self.hear_reports(&batch.reports)?;
         if checked == Checked::Yes || batch.is_last {
             self.check_tables()?;
         }
         Ok((batch.is_last, change_count))
+    }
+
+    /// Notes what an application is told: of each change once, of every operation.
+    fn hear_reports(&mut self, reports: &[Report]) -> Result<()> {
+        let mut operations: BTreeMap<TransactionName, (bool, BTreeSet<u32>)> = BTreeMap::new();
+        for report in reports {
+            let of = TransactionName { entry: report.entry, transaction: report.transaction };
+            let is_void = report.verdict != Verdict::Live;
+            let (was_void, heard) = operations.entry(of).or_insert_with(|| (is_void, BTreeSet::new()));
+            if *was_void != is_void || !heard.insert(report.operation) {
+                return Err(self.misreported(of, "twice"));
+            }
+        }
+        for (of, (is_void, heard)) in operations {
+            let is_news = if is_void { self.void.insert(of) } else { self.void.remove(&of) };
+            if !is_news {
+                return Err(
+                    self.misreported(of, if is_void { "void, and was" } else { "reinstated, and was not void" })
+                );
+            }
+            let entry = entry_of(&self.replica, &of.entry)?;
+            let count = payload_of(&entry).map_or(0, |payload| payload.operation_count(of.transaction));
+            if heard.len() != count as usize {
+                return Err(self.misreported(of, "in parts"));
+            }
+        }
+        Ok(())
+    }
+
+    fn misreported(&self, of: TransactionName, how: &str) -> Failure {
+        Failure::new("reports", format!("node {} reports {} {how}", self.number, short(of)))
     }
 
     /// Compares the tables with those of the version that they show, and with the constraints of the schema.
@@ -173,7 +220,7 @@ impl Node {
 
     /// The tables keep the constraints of the schema.
     pub(super) fn check_constraints(&self) -> Result<()> {
-        match broken_constraint(self.replica.schema(), &self.tables).filter(|_| super::judged::ARE_CONSTRAINTS_KEPT) {
+        match broken_constraint(self.replica.schema(), &self.tables) {
             Some(fault) => Err(Failure::new("constraint", format!("on node {}, {fault}", self.number))),
             None => Ok(()),
         }

@@ -26,7 +26,7 @@ pub(super) fn retell(schema: (&Schema, &str), genesis: &Entry, entries: &[&Entry
         told.extend(teller.entry(entry, told.len()));
     }
     let heard = heard.iter().filter_map(|id| teller.names.get(id)).filter(|name| *name != "genesis").cloned().collect();
-    Some(Tale { schema: schema.1.to_owned(), genesis, entries: told, heard })
+    Some(Tale { schema: schema.1.to_owned(), time_ms: 0, genesis, entries: told, heard })
 }
 
 struct Teller<'t> {

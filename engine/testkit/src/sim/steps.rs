@@ -1,9 +1,10 @@
 //! What happens in one step: work, words between replicas, faults, looks at what came of it.
 
+use treaty_engine::identity::Identity;
 use treaty_engine::log::Entry;
 use treaty_engine::relation::{RowId, RowName};
 use treaty_engine::replica::{LocalOperation, LocalTransaction, RowImage};
-use treaty_schema::{Schema, Value};
+use treaty_schema::{OnDelete, Schema, Value};
 
 use super::chance::Chance;
 use super::compose::Writer;
@@ -11,7 +12,7 @@ use super::failure::{Failure, Result};
 use super::hostile;
 use super::link::Link;
 use super::node::{Checked, Done, entry_of, ids_of};
-use super::tables::Tables;
+use super::tables::{Tables, broken_constraint};
 use super::world::{Fate, Parcel, World, key};
 
 /// Most bytes that move between two replicas at once.
@@ -53,7 +54,7 @@ fn work(world: &mut World, chance: &mut Chance) -> Result<()> {
     let number = chance.below(world.nodes.len());
     let author = key(u8::try_from(number).unwrap_or(0));
     for _ in 0..TRIES {
-        let transactions = transactions(world, chance, &world.nodes[number].tables, author.identity());
+        let transactions = transactions(world, chance, (&world.nodes[number].tables, Native::Yes), author.identity());
         if transactions.is_empty() {
             continue;
         }
@@ -84,12 +85,19 @@ fn work(world: &mut World, chance: &mut Chance) -> Result<()> {
     Ok(())
 }
 
+/// Whether a database of one's own keeps the constraints, before anybody hears of the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Native {
+    Yes,
+    No,
+}
+
 /// Draws co-transactions on top of what somebody sees, each seeing those before it.
 pub(super) fn transactions(
     world: &World,
     chance: &mut Chance,
-    rows: &Tables,
-    author: treaty_engine::identity::Identity,
+    (rows, native): (&Tables, Native),
+    author: Identity,
 ) -> Vec<LocalTransaction> {
     let count = 1 + chance.below(usize::try_from(world.options.transactions_max).unwrap_or(1));
     let mut seen = rows.clone();
@@ -105,8 +113,11 @@ pub(super) fn transactions(
             strange: &world.ledger.ids,
         };
         let transaction = writer.transaction();
-        if !transaction.operations.is_empty() {
-            pretend(&world.schema, &mut seen, &transaction, author);
+        let mut after = seen.clone();
+        pretend(&world.schema, &mut after, &transaction, author);
+        let is_kept = native == Native::No || broken_constraint(&world.schema, &after).is_none();
+        if is_kept && !transaction.operations.is_empty() {
+            seen = after;
             transactions.push(transaction);
         }
     }
@@ -114,12 +125,7 @@ pub(super) fn transactions(
 }
 
 /// What tables would show after a co-transaction, about.
-fn pretend(
-    schema: &Schema,
-    rows: &mut Tables,
-    transaction: &LocalTransaction,
-    author: treaty_engine::identity::Identity,
-) {
+fn pretend(schema: &Schema, rows: &mut Tables, transaction: &LocalTransaction, author: Identity) {
     let name = RowName { entry: treaty_engine::hash::EntryId([0; 32]), transaction: 0, operation: 0 };
     for operation in &transaction.operations {
         match operation {
@@ -136,6 +142,13 @@ fn pretend(
             }
             LocalOperation::Delete { table, id } => {
                 rows.remove(&(*table, *id));
+                for ((of, _), row) in rows.iter_mut() {
+                    for key in schema.tables()[*of].foreign_keys.iter().filter(|key| key.target == *table) {
+                        if key.on_delete == OnDelete::SetNull && row.cells[key.column] == Some(id.to_value()) {
+                            row.cells[key.column] = None;
+                        }
+                    }
+                }
             }
         }
     }

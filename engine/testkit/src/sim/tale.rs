@@ -4,6 +4,7 @@
 //! ```text
 //! members who:identity! role:text! frozen(who,role) insert=role:admin delete=role:admin
 //! --
+//! at 0
 //! genesis: insert members a who=@0 role=admin; insert members b who=@1 role=admin
 //! e1 @0 on genesis: delete b
 //! e2 @1 on genesis: delete a
@@ -22,6 +23,8 @@ use super::schema::patch_of;
 pub struct Tale {
     /// The schema, a table a line.
     pub schema: String,
+    /// When genesis was written: another time makes other hashes, and so another order of what is equally high.
+    pub(super) time_ms: u64,
     pub(super) genesis: Vec<ToldOperation>,
     pub(super) entries: Vec<ToldEntry>,
     /// Entries in the order in which a replica hears them.
@@ -53,11 +56,14 @@ impl Tale {
     pub fn read(text: &str) -> Result<Tale, String> {
         let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
         let schema: Vec<&str> = lines.by_ref().take_while(|line| *line != "--").collect();
-        let mut tale = Tale { schema: schema.join("\n"), genesis: Vec::new(), entries: Vec::new(), heard: Vec::new() };
+        let mut tale =
+            Tale { schema: schema.join("\n"), time_ms: 0, genesis: Vec::new(), entries: Vec::new(), heard: Vec::new() };
         for line in lines {
             let no = || format!("no entry is told by {line:?}");
             if let Some(names) = line.strip_prefix("heard ") {
                 tale.heard = names.split_whitespace().map(str::to_owned).collect();
+            } else if let Some(time) = line.strip_prefix("at ") {
+                tale.time_ms = time.parse().map_err(|_| no())?;
             } else if let Some(rows) = line.strip_prefix("genesis:") {
                 tale.genesis = operations(rows).ok_or_else(no)?;
             } else {
@@ -69,7 +75,7 @@ impl Tale {
 
     /// Signs the entries.
     pub(super) fn story(&self) -> Story {
-        let mut story = Story::begin(&patch_of(&self.schema), &texts(&self.genesis));
+        let mut story = Story::begin_at(&patch_of(&self.schema), &texts(&self.genesis), self.time_ms);
         for entry in &self.entries {
             story.tell(&entry.to_string());
         }
@@ -198,7 +204,7 @@ impl fmt::Display for ToldEntry {
 
 impl fmt::Display for Tale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}\n--\ngenesis: {}", self.schema, texts(&self.genesis))?;
+        writeln!(f, "{}\n--\nat {}\ngenesis: {}", self.schema, self.time_ms, texts(&self.genesis))?;
         self.entries.iter().try_for_each(|entry| writeln!(f, "{entry}"))?;
         writeln!(f, "heard {}", self.heard.join(" "))
     }
