@@ -39,6 +39,8 @@ pub(super) struct Conditions {
     pub(super) all: Vec<Condition>,
     /// Its operations, rows named by their keys.
     pub(super) acts: Vec<Act>,
+    /// Claims that are free for good are left out.
+    pub(super) takes_past_as_given: bool,
 }
 
 /// A co-transaction whose conditions are looked for.
@@ -142,7 +144,12 @@ impl<S: Ground> Evaluator<'_, S> {
     }
 
     fn conditions(&self, subject: Subject<'_>) -> Result<Conditions, StoreError> {
-        let mut found = Found { conditions: Vec::new(), permissions: BTreeSet::new(), targets: BTreeSet::new() };
+        let mut found = Found {
+            conditions: Vec::new(),
+            permissions: BTreeSet::new(),
+            targets: BTreeSet::new(),
+            takes_past_as_given: false,
+        };
         for (operation, act) in (0..).zip(&subject.acts) {
             self.permission(&subject, &mut found, operation)?;
             match act {
@@ -167,7 +174,7 @@ impl<S: Ground> Evaluator<'_, S> {
             let by_place = (condition.kind == Kind::Deletes).then_some(place);
             (condition.operation, condition.kind, by_place, condition.part, place)
         });
-        Ok(Conditions { all, acts: subject.acts })
+        Ok(Conditions { all, acts: subject.acts, takes_past_as_given: found.takes_past_as_given })
     }
 
     /// The references and claims of a write.
@@ -211,8 +218,10 @@ impl<S: Ground> Evaluator<'_, S> {
             }
             let cells = columns.iter().map(|column| cell(column).flatten());
             let Some(key) = claim_key(of.uniques[unique].id, Some(subject.of.pos), cells) else { continue };
+            let from = self.claims_matter_from(subject, found)?;
             let own = (self.seniority(subject.of)?, (subject.stamp, subject.of.transaction, operation));
-            for claim in self.claims(key)?.into_iter().filter(|claim| claim.row != row && !subject.is_own(claim.write))
+            for claim in
+                self.claims(key, from)?.into_iter().filter(|claim| claim.row != row && !subject.is_own(claim.write))
             {
                 let counts = subject.is_past(claim.write)
                     || self.is_concurrent(subject, claim.write)? && self.rank(claim.write)? < own;
@@ -224,6 +233,16 @@ impl<S: Ground> Evaluator<'_, S> {
             }
         }
         Ok(())
+    }
+
+    /// The height from which on releases matter: claims that lower entries released are free for good where nothing in the
+    /// past is disputed, nor depends on anything concurrent.
+    fn claims_matter_from(&self, subject: &Subject<'_>, found: &mut Found) -> Result<u64, StoreError> {
+        if !self.is_calm_past(&subject.clock.before(subject.of.pos))? {
+            return Ok(0);
+        }
+        found.takes_past_as_given = true;
+        self.settled_below(&subject.clock)
     }
 
     /// What must not refer to a row that is deleted.
@@ -417,6 +436,7 @@ pub(super) struct Found {
     pub(super) permissions: BTreeSet<Asked>,
     /// Rows referred to; whether against concurrent deletes.
     targets: BTreeSet<(RowKey, bool)>,
+    takes_past_as_given: bool,
 }
 
 pub(super) fn ungrouped() -> StoreError {

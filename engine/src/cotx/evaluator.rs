@@ -185,17 +185,22 @@ impl<'e, S: Ground> Evaluator<'e, S> {
     pub(super) fn is_calm(&self, pos: Pos) -> Result<bool, StoreError> {
         remember(&self.calm, pos, || {
             let clock = self.index.clock(self.store, pos)?;
-            if leaves(self.store, &clock)? {
+            self.is_calm_past(&clock)
+        })
+    }
+
+    /// The same of all entries of a past.
+    pub(super) fn is_calm_past(&self, past: &Past) -> Result<bool, StoreError> {
+        if leaves(self.store, past)? {
+            return Ok(false);
+        }
+        for top in past.tops() {
+            let first = Pos::new(top.chain(), 1).ok_or_else(|| StoreError::corrupt("a chain exceeds its bits"))?;
+            if self.store.next_dispute(first)?.is_some_and(|found| found <= *top) {
                 return Ok(false);
             }
-            for top in clock.tops() {
-                let first = Pos::new(top.chain(), 1).ok_or_else(|| StoreError::corrupt("a chain exceeds its bits"))?;
-                if self.store.next_dispute(first)?.is_some_and(|found| found <= *top) {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        })
+        }
+        Ok(true)
     }
 }
 

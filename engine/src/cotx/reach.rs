@@ -73,15 +73,30 @@ impl<S: Ground> Evaluator<'_, S> {
                 hits.extend(deletes.iter().map(|delete| delete.pos).filter(|pos| !clock.contains(*pos)));
             }
         }
-        for key in self.keys_claimed(table, write.pos, cells) {
+        let keys = self.keys_claimed(table, write.pos, cells);
+        // What lower entries released is not claimed by anything concurrent.
+        let settled_below = if keys.is_empty() { 0 } else { self.settled_below(clock)? };
+        for key in keys {
             let own = self.rank(write)?;
-            for claim in self.claims(key)?.into_iter().filter(|claim| claim.row != row) {
+            for claim in self.claims(key, settled_below)?.into_iter().filter(|claim| claim.row != row) {
                 if !clock.contains(claim.write.pos) && self.rank(claim.write)? > own {
                     hits.insert(claim.write.pos);
                 }
             }
         }
         Ok(())
+    }
+
+    /// The least height of what is kept and not in a past: all that is lower is in it.
+    pub(super) fn settled_below(&self, past: &Past) -> Result<u64, StoreError> {
+        let mut settled_below = u64::MAX;
+        for tip in self.index.whole().tops() {
+            let next = Pos::new(tip.chain(), past.last_of(tip.chain()) + 1).filter(|next| next <= tip);
+            if let Some(next) = next {
+                settled_below = settled_below.min(self.stamp(next)?.height);
+            }
+        }
+        Ok(settled_below)
     }
 
     /// The entries whose conditions may name a co-transaction.
@@ -140,7 +155,9 @@ impl<S: Ground> Evaluator<'_, S> {
             }
         }
         for key in self.keys_of_row(row)? {
-            found.extend(self.claims(key.1)?.into_iter().filter(|claim| claim.row != row).map(|claim| claim.write.pos));
+            found.extend(
+                self.claims(key.1, 0)?.into_iter().filter(|claim| claim.row != row).map(|claim| claim.write.pos),
+            );
         }
         Ok(())
     }
@@ -190,9 +207,10 @@ impl<S: Ground> Evaluator<'_, S> {
         keys
     }
 
-    pub(super) fn claims(&self, key: IndexKey) -> Result<Vec<ClaimRecord>, StoreError> {
+    /// The claims of a key that are open, or were closed at height `from` or above.
+    pub(super) fn claims(&self, key: IndexKey, from: u64) -> Result<Vec<ClaimRecord>, StoreError> {
         let mut claims = Vec::new();
-        self.store.claims(key, 0, &mut |claim| {
+        self.store.claims(key, from, &mut |claim| {
             claims.push(claim);
             Ok(ControlFlow::Continue(()))
         })?;

@@ -44,9 +44,17 @@ pub fn settle<S: Ground>(
     for root in &roots {
         waves.register(*root)?;
     }
+    // By chain, the first entry that is hit.
+    let mut first = BTreeMap::new();
     for hit in waves.evaluator.hits(&derived, pos, &clock)? {
         tx.insert_edge(hit, pos)?;
         waves.mentioning(hit, &|of| of.pos == pos, &mut roots)?;
+        first.entry(hit.chain()).or_insert(hit);
+    }
+    for hit in first.into_values() {
+        for group in store.disputes_above(hit)? {
+            roots.extend(store.dispute_members(group)?);
+        }
     }
     while !roots.is_empty() {
         roots = waves.wave(roots)?;
@@ -184,15 +192,23 @@ impl<'e, S: Ground + 'e, W: VerdictWriter<Target = S>> Waves<'_, 'e, W, S> {
             return Ok(());
         }
         let (mut region, mut pending) = (BTreeSet::new(), members.clone());
+        let mut ground = Past::EMPTY;
         while let Some(of) = pending.pop() {
-            if let Some(below) = self.below.get(&of)
-                && region.insert(of)
-            {
-                pending.extend(below);
+            match self.below.get(&of) {
+                Some(below) if region.insert(of) => {
+                    pending.extend(below);
+                    let derived = self.evaluator.derived(of.pos)?;
+                    if derived.transactions.get(of.transaction as usize).is_some_and(|one| one.takes_past_as_given) {
+                        ground = ground.join(&*self.evaluator.index.clock(self.evaluator.store, of.pos)?);
+                    }
+                }
+                Some(_) => {}
+                None if of.pos == Pos::GENESIS || ground.contains(of.pos) => {}
+                None => ground = ground.join(&*self.evaluator.index.clock(self.evaluator.store, of.pos)?),
             }
         }
         let group = self.tx.insert_dispute(&members)?;
-        self.tx.set_dispute_region(group, &region.into_iter().collect::<Vec<_>>())
+        self.tx.set_dispute_region(group, &region.into_iter().collect::<Vec<_>>(), ground.tops())
     }
 
     /// Writes every verdict that changed, in the order of positions.

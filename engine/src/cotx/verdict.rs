@@ -122,6 +122,9 @@ pub trait VerdictStore: RelationStore + Verdicts {
     /// Returns the groups that depend on a co-transaction, its own included.
     fn disputes_around(&self, of: CoTx) -> Result<Vec<u64>, StoreError>;
 
+    /// Returns the groups that take an entry from `from` on, in its chain, as given.
+    fn disputes_above(&self, from: Pos) -> Result<Vec<u64>, StoreError>;
+
     /// Returns the first entry from `from` on, in its chain, with a member of a group.
     fn next_dispute(&self, from: Pos) -> Result<Option<Pos>, StoreError>;
 }
@@ -146,9 +149,11 @@ pub trait VerdictWriter: RelationWriter + Deref<Target: VerdictStore> {
     /// Puts co-transactions into one group, under a number that no group had.
     fn insert_dispute(&self, members: &[CoTx]) -> Result<u64, StoreError>;
 
-    /// Forgets a group and its region.
+    /// Forgets a group, its region, and what it takes as given.
     fn delete_dispute(&self, group: u64) -> Result<(), StoreError>;
 
     /// Keeps what a group depends on, in place of what was kept.
-    fn set_dispute_region(&self, group: u64, region: &[CoTx]) -> Result<(), StoreError>;
+    ///
+    /// * `ground` - the last entries of chains up to which it takes everything as given.
+    fn set_dispute_region(&self, group: u64, region: &[CoTx], ground: &[Pos]) -> Result<(), StoreError>;
 }

@@ -139,6 +139,13 @@ impl VerdictStore for Sqlite {
         Ok(found.into_iter().map(i64::cast_unsigned).collect())
     }
 
+    fn disputes_above(&self, from: Pos) -> Result<Vec<u64>, StoreError> {
+        let sql = "SELECT grp FROM cotx_dispute_ground WHERE chain = ?1 AND last >= ?2";
+        let params = params![from.chain(), signed(from.sequence())];
+        let found = self.all("reading what disputes take as given", sql, params, |row| row.get::<_, i64>(0))?;
+        Ok(found.into_iter().map(i64::cast_unsigned).collect())
+    }
+
     fn next_dispute(&self, from: Pos) -> Result<Option<Pos>, StoreError> {
         let sql = "SELECT pos FROM cotx_dispute WHERE pos >= ?1 AND pos < ?2 ORDER BY pos LIMIT 1";
         let end = (i64::from(from.chain()) + 1) << SEQUENCE_BITS;

@@ -75,3 +75,12 @@ CREATE TABLE cotx_dispute_region(
   PRIMARY KEY(pos, tx, grp)
 ) WITHOUT ROWID;
 CREATE INDEX cotx_dispute_region_by_group ON cotx_dispute_region(grp);
+
+-- What a group takes as given: the entries up to `last` of each chain. Anything that hits one of them may unsettle the group.
+CREATE TABLE cotx_dispute_ground(
+  grp   INTEGER NOT NULL,
+  chain INTEGER NOT NULL,
+  last  INTEGER NOT NULL,
+  PRIMARY KEY(grp, chain)
+) WITHOUT ROWID;
+CREATE INDEX cotx_dispute_ground_by_chain ON cotx_dispute_ground(chain, last);

@@ -79,14 +79,17 @@ fn a_dispute_is_found_by_its_members_and_by_what_it_depends_on() {
     let tx = store.begin().unwrap();
     let (a, b, below) = (cotx(1, 2, 0), cotx(2, 2, 0), cotx(1, 1, 0));
     let first = tx.insert_dispute(&[a, b]).unwrap();
-    tx.set_dispute_region(first, &[a, b, below]).unwrap();
+    tx.set_dispute_region(first, &[a, b, below], &[at(0, 3), at(1, 1)]).unwrap();
     assert_eq!(tx.dispute(a).unwrap(), Some(first));
     assert_eq!(tx.dispute(below).unwrap(), None);
     assert_eq!(tx.disputes_around(below).unwrap(), [first]);
     assert_eq!(tx.dispute_members(first).unwrap(), [a, b]);
     assert_eq!(tx.next_dispute(at(1, 1)).unwrap(), Some(a.pos));
     assert_eq!(tx.next_dispute(at(1, 3)).unwrap(), None);
+    assert_eq!(tx.disputes_above(at(0, 3)).unwrap(), [first]);
+    assert_eq!(tx.disputes_above(at(0, 4)).unwrap(), []);
     tx.delete_dispute(first).unwrap();
+    assert_eq!(tx.disputes_above(at(0, 1)).unwrap(), []);
     assert_eq!(tx.disputes_around(below).unwrap(), []);
     assert_eq!(tx.dispute(a).unwrap(), None);
 }

@@ -70,17 +70,24 @@ impl VerdictWriter for WriteTx<'_> {
     }
 
     fn delete_dispute(&self, group: u64) -> Result<(), StoreError> {
-        self.set_dispute_region(group, &[])?;
+        self.set_dispute_region(group, &[], &[])?;
         self.write("removing a dispute", "DELETE FROM cotx_dispute WHERE grp = ?1", params![signed(group)]).map(|_| ())
     }
 
-    fn set_dispute_region(&self, group: u64, region: &[CoTx]) -> Result<(), StoreError> {
+    fn set_dispute_region(&self, group: u64, region: &[CoTx], ground: &[Pos]) -> Result<(), StoreError> {
         let sql = "DELETE FROM cotx_dispute_region WHERE grp = ?1";
         self.write("removing what a dispute depends on", sql, params![signed(group)])?;
         for of in region {
             let sql = "INSERT INTO cotx_dispute_region(pos, tx, grp) VALUES (?1, ?2, ?3)";
             let params = params![of.pos.to_i64(), of.transaction, signed(group)];
             self.write("writing what a dispute depends on", sql, params)?;
+        }
+        let sql = "DELETE FROM cotx_dispute_ground WHERE grp = ?1";
+        self.write("removing what a dispute takes as given", sql, params![signed(group)])?;
+        for last in ground {
+            let sql = "INSERT INTO cotx_dispute_ground(grp, chain, last) VALUES (?1, ?2, ?3)";
+            let params = params![signed(group), last.chain(), signed(last.sequence())];
+            self.write("writing what a dispute takes as given", sql, params)?;
         }
         Ok(())
     }
