@@ -65,7 +65,7 @@ impl History {
 
     /// The greatest key of the rows of an alternative.
     fn key(&self, alternative: &Alternative, of: CoTxName) -> Seniority {
-        let own = alternative.own_rows.iter().map(|operation| Seniority::Granted(self.position(of), *operation));
+        let own = alternative.own_rows.iter().map(|operation| self.own_row_key(of, *operation));
         let rows = alternative.rows.iter().map(|row| self.row_key(*row));
         own.chain(rows).max().unwrap_or(Seniority::Least)
     }
@@ -79,9 +79,21 @@ impl History {
         }
     }
 
+    /// The place of an own insert; least if it needs no authority in the past: else who bundles a row of an open table with
+    /// its use would gain what the row gives nobody in a co-transaction of its own.
+    fn own_row_key(&self, of: CoTxName, operation: u32) -> Seniority {
+        let past = self.past(of);
+        let verdicts = decided(&self.verdicts_in(&past));
+        let permission = self.permission(&self.facts(&past), of, operation);
+        match self.seniority_of(&[permission], &verdicts, of) {
+            Seniority::Least => Seniority::Least,
+            Seniority::Genesis | Seniority::Granted(..) => Seniority::Granted(self.position(of), operation),
+        }
+    }
+
     /// What orders alternatives when one is to be blamed: least authority last, then the places of the rows, greatest first.
     pub(crate) fn alternative_order(&self, alternative: &Alternative, of: CoTxName) -> (bool, Vec<(Position, u32)>) {
-        let is_least = alternative.rows.iter().any(|row| self.row_key(*row) == Seniority::Least);
+        let is_least = self.key(alternative, of) == Seniority::Least;
         let own = alternative.own_rows.iter().map(|operation| (self.position(of), *operation));
         let past = alternative.rows.iter().map(|row| (self.position(CoTxName::of(*row)), row.operation));
         let mut places: Vec<(Position, u32)> = own.chain(past).collect();

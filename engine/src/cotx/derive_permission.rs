@@ -101,7 +101,7 @@ impl<S: Ground> PastRows<'_, '_, S> {
     ) -> Result<Option<Vec<Alternative>>, StoreError> {
         let layout = self.evaluator.layout();
         let mut found: BTreeMap<Vec<RowKey>, BTreeSet<RowKey>> = BTreeMap::new();
-        let mut is_static = false;
+        let (mut is_static, mut failed) = (false, None);
         let subject = PolicySubject { row: cells, author: &self.subject.author };
         let policies = layout.table(table).policies_for(command);
         visit_alternatives(layout.schema(), policies, subject, self, &mut |alternative| {
@@ -111,13 +111,21 @@ impl<S: Ground> PastRows<'_, '_, S> {
                 is_static = true;
                 return ControlFlow::Break(());
             }
-            // Of several ways by the same rows of the past, one is as good as the other; fewer own rows make more senior.
+            // Of several ways by the same rows of the past, one is as good as the other; the least own rows make most senior.
             let known = found.entry(past.into_iter().collect()).or_insert_with(|| own.clone());
-            if own.last() < known.last() {
-                *known = own;
+            match (self.own_weights(&own), self.own_weights(known)) {
+                (Ok(weights), Ok(least)) if weights < least => *known = own,
+                (Ok(_), Ok(_)) => {}
+                (Err(cause), _) | (_, Err(cause)) => {
+                    failed = Some(cause);
+                    return ControlFlow::Break(());
+                }
             }
             ControlFlow::Continue(())
         })?;
+        if let Some(cause) = failed {
+            return Err(cause);
+        }
         if is_static {
             return Ok(None);
         }
@@ -128,12 +136,23 @@ impl<S: Ground> PastRows<'_, '_, S> {
                 self.evaluator.rely_on(self.subject, &mut alternative, row, true)?;
                 alternative.weights.push(self.evaluator.weight(row)?);
             }
-            let (stamp, transaction) = (self.subject.stamp, self.subject.of.transaction);
-            alternative.weights.extend(own.iter().map(|row| Weight::Row(stamp, transaction, row.operation)));
+            alternative.weights.extend(self.own_weights(&own)?);
             alternative.weights.sort_unstable_by(|a, b| b.cmp(a));
             alternatives.push(alternative);
         }
         Ok(Some(alternatives))
+    }
+
+    /// How senior own rows make, descending.
+    fn own_weights(&self, own: &BTreeSet<RowKey>) -> Result<Vec<Weight>, StoreError> {
+        let mut weights = Vec::with_capacity(own.len());
+        for row in own {
+            let is_granted = !self.evaluator.kept_row(*row)?.record.marks.has(Marks::UNGRANTED);
+            let place = Weight::Row(self.subject.stamp, row.transaction, row.operation);
+            weights.push(if is_granted { place } else { Weight::Nothing });
+        }
+        weights.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(weights)
     }
 
     fn is_of_past_or_own(&self, row: RowKey) -> bool {

@@ -72,6 +72,8 @@ pub struct Judge<'j, S> {
     pub(super) grants: Vec<Option<(Weight, Target)>>,
     /// Rows of other entries that permissions rest on.
     readers: BTreeSet<RowKey>,
+    /// Own inserts whose rows make nobody senior: co-transaction, operation.
+    ungranted: BTreeSet<(u32, u32)>,
     /// How senior rows make.
     pub(super) weights: RefCell<BTreeMap<RowKey, Weight>>,
 }
@@ -83,6 +85,8 @@ pub struct Findings {
     pub grants: Vec<Option<Target>>,
     /// The rows of other entries that its permissions rest on.
     pub readers: BTreeSet<RowKey>,
+    /// Inserts whose rows make their own co-transaction no more senior: co-transaction, operation.
+    pub ungranted: BTreeSet<(u32, u32)>,
 }
 
 /// One co-transaction under judgement.
@@ -117,6 +121,7 @@ impl<'j, S: VerdictStore> Judge<'j, S> {
             known: Known::default(),
             grants: Vec::new(),
             readers: BTreeSet::new(),
+            ungranted: BTreeSet::new(),
             weights: RefCell::default(),
         }
     }
@@ -157,6 +162,7 @@ impl<'j, S: VerdictStore> Judge<'j, S> {
         self.earlier.absorb(own);
         self.grants.push(support.grant);
         self.readers.extend(support.rows);
+        self.ungranted.extend(support.ungranted.into_iter().map(|operation| (transaction, operation)));
         Ok(())
     }
 
@@ -166,7 +172,7 @@ impl<'j, S: VerdictStore> Judge<'j, S> {
             // A row that lends nothing makes nobody senior.
             grant.filter(|(weight, _)| *weight != Weight::Nothing).map(|(_, row)| row)
         });
-        Findings { grants: grants.collect(), readers: self.readers }
+        Findings { grants: grants.collect(), readers: self.readers, ungranted: self.ungranted }
     }
 }
 

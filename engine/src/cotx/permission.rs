@@ -22,6 +22,8 @@ pub(super) struct Support {
     pub(super) rows: BTreeSet<RowKey>,
     /// How senior it is by them, and by which row; none if nothing counts.
     pub(super) grant: Option<(Weight, Target)>,
+    /// Own inserts, into tables that policies read, which rest on nothing that makes senior: neither do their rows.
+    pub(super) ungranted: BTreeSet<u32>,
 }
 
 impl Support {
@@ -59,6 +61,7 @@ impl<S: VerdictStore> Case<'_, '_, S> {
         // What needs no row of the past lends no seniority, and nobody can take it away.
         let own = Witnesses { case: self, operation, scope: Scope::Own };
         if is_permitted(layout.schema(), of.policies_for(command), subject, &own)? {
+            self.note_grant(command, table, operation, Weight::Nothing);
             return Ok(());
         }
         let rows = Witnesses { case: self, operation, scope: Scope::All };
@@ -67,6 +70,8 @@ impl<S: VerdictStore> Case<'_, '_, S> {
             for witness in least.witnesses {
                 weighed.push((self.weight(witness.handle)?, witness.handle));
             }
+            let weight = weighed.iter().map(|(weight, _)| *weight).max().unwrap_or(Weight::Nothing);
+            self.note_grant(command, table, operation, weight);
             self.support.borrow_mut().add(weighed.into_iter());
             return Ok(());
         }
@@ -85,6 +90,15 @@ impl<S: VerdictStore> Case<'_, '_, S> {
             }
         };
         Err(Refusal::new(Reason::Permission, message).into())
+    }
+
+    /// Notes an insert that rests on nothing that makes senior, if its row may be a witness of later operations.
+    ///
+    /// Else whoever may insert into an open table would become senior by doing so and using the row in one transaction.
+    fn note_grant(&self, command: Command, table: usize, operation: u32, weight: Weight) {
+        if command == Command::Insert && weight == Weight::Nothing && self.layout().of(table).is_read_by_policies {
+            self.support.borrow_mut().ungranted.insert(operation);
+        }
     }
 
     /// Permits an update, or by policy a delete: their policies read the row as it was inserted, live or not.

@@ -17,7 +17,7 @@ use super::verdict::{Grant, VerdictWriter, Void};
 use crate::causality::{Index, Past};
 use crate::fault::StoreError;
 use crate::log::Pos;
-use crate::relation::CoTx;
+use crate::relation::{CoTx, Marks, RowKey};
 
 /// Works out which verdicts change now that an entry is kept, and writes them.
 ///
@@ -77,6 +77,9 @@ pub fn keep_findings(tx: &impl VerdictWriter, pos: Pos, findings: &Findings) -> 
     }
     for row in &findings.readers {
         tx.insert_reader(*row, pos)?;
+    }
+    for (transaction, operation) in &findings.ungranted {
+        tx.mark_row(RowKey { pos, transaction: *transaction, operation: *operation }, Marks::UNGRANTED)?;
     }
     Ok(())
 }

@@ -135,8 +135,10 @@ impl<S: VerdictStore> Case<'_, '_, S> {
         let key = match row {
             Target::Stored(key) => key,
             Target::Own { transaction, operation } => {
-                let grants_nothing =
-                    transaction < self.transaction && self.judge.grants[transaction as usize].is_none();
+                let grants_nothing = match self.judge.grants.get(transaction as usize) {
+                    Some(grant) => grant.is_none_or(|(weight, _)| weight == Weight::Nothing),
+                    None => self.support.borrow().ungranted.contains(&operation),
+                };
                 return Ok(if grants_nothing { Weight::Nothing } else { self.own_weight(transaction, operation) });
             }
         };

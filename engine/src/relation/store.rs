@@ -22,6 +22,8 @@ impl Marks {
     pub const UPDATED: Marks = Marks(2);
     /// Another row was inserted under the same id.
     pub const TWIN: Marks = Marks(4);
+    /// Its insert rests on nothing that makes senior.
+    pub const UNGRANTED: Marks = Marks(8);
 
     /// Whether all of `marks` are set.
     pub fn has(self, marks: Marks) -> bool {

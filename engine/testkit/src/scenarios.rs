@@ -161,6 +161,7 @@ macro_rules! each_scenario {
             counter_revocations_of_any_depth_are_decided_by_seniority
             a_copied_id_passes_no_policy_in_the_name_of_another
             seniority_cannot_be_handed_on_from_an_open_table
+            seniority_cannot_be_fetched_by_using_an_open_row_with_one_of_genesis
         );
         $crate::scenario_tests!($check, tables:
             the_last_live_writer_wins_by_column

@@ -415,3 +415,42 @@ pub fn seniority_cannot_be_handed_on_from_an_open_table() -> Scenario {
         )
     }
 }
+
+/// Nor is it to be had from an own row of an open table where the policy also asks for a row of genesis: bundled with its use,
+/// the row gives what it would give in a transaction of its own, nothing. A row that a member inserts by his authority does.
+pub fn seniority_cannot_be_fetched_by_using_an_open_row_with_one_of_genesis() -> Scenario {
+    use treaty_schema::{Command, LogicalType};
+
+    use crate::drawn_schema::{all, author, col, eq, exists, patch, table, text};
+
+    let both = |holders: &str| {
+        exists(&[holders, "members m"], all([eq(col("h.who"), author()), eq(col("m.role"), text("admin"))]))
+    };
+    let mut schema = super::club();
+    let staff = table("staff").required("who", LogicalType::Identity).frozen(&["who"]);
+    let calls = table("calls").column("key", LogicalType::Text).unique(&["key"]);
+    let calls = calls.policy(Command::Insert, both("guests h")).policy(Command::Insert, both("staff h"));
+    schema.changes.extend(patch([staff.policy(Command::Insert, super::is_member()), calls]).changes);
+    Scenario {
+        schema,
+        ..members(
+            "bundle @mallory on genesis: insert guests g who=@mallory; insert calls c1 key=red
+             honest @ben on genesis:     insert staff s who=@ben; insert calls c2 key=blue
+             in     @anna on genesis:    insert members hugo who=@hugo role=editor
+             hired  @hugo on in:         insert staff t who=@hugo
+             fair   @hugo on hired:      insert calls c3 key=red
+             late   @hugo on fair:       insert calls c4 key=blue",
+            expect![[r#"
+                bundle     void: unique of operation 1, lost to fair
+                honest     live
+                in         live
+                hired      live
+                fair       live
+                late       void: unique of operation 0, lost to honest
+                members:   anna, ben, cleo, dora, eric, hugo(who=@hugo role=editor)
+                staff:     s(who=@ben), t(who=@hugo)
+                calls:     c2(key=blue), c3(key=red)
+            "#]],
+        )
+    }
+}
