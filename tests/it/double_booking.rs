@@ -75,6 +75,21 @@ fn the_senior_claim_stands_on_both_nodes_and_the_other_is_reported() {
 }
 
 #[test]
+fn the_past_is_read_as_it_is_known_now_or_as_it_was_known_then() {
+    let (steward, resident) = steward_and_resident();
+    book(&steward, 20, "board meeting");
+    book(&resident, 20, "chess club");
+    meet(&steward, &resident);
+    let purposes = |args: &[&str]| -> Vec<Value> {
+        steward.lines(args).into_iter().map(|mut line| line["values"]["purpose"].take()).collect()
+    };
+    let booked = entry_of(&steward, "chess club");
+    assert_eq!(purposes(&["at", &booked, "bookings", "--from", &booked]), ["chess club"], "as the resident saw it");
+    assert_eq!(purposes(&["at", &booked, "bookings"]), Vec::<Value>::new(), "it never stood");
+    assert_eq!(purposes(&["at", "now", "bookings"]), ["board meeting"]);
+}
+
+#[test]
 fn a_later_place_in_the_history_does_not_lose_the_room_to_somebody_appointed_later() {
     let (steward, resident) = steward_and_resident();
     // Three changes that the resident does not see put the steward's booking higher than the resident's.
