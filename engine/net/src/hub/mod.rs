@@ -330,6 +330,9 @@ impl Hub {
                     }
                     SessionEvent::Closed { bye, is_by_peer } => {
                         self.fault_count += u64::from(!is_by_peer && is_fault(bye.code));
+                        if let (Some(target), ByeCode::Refused | ByeCode::Farewell) = (link.target, bye.code) {
+                            self.targets.refuse(target);
+                        }
                         self.peers.close(&identity, &link.session, &bye, is_by_peer);
                         self.events.push(HubEvent::closed(identity, address.clone(), bye, is_by_peer));
                     }

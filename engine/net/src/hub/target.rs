@@ -22,6 +22,11 @@ struct Dialled {
     answered: Option<Identity>,
     /// Attempts since the last that led to a session in step.
     attempt_count: u32,
+    /// Sessions since the last that did not end with a refusal. A node that was dismissed is brought into step each time before
+    /// it is sent away.
+    refusal_count: u32,
+    /// Whether the session that stands has ended with one.
+    is_refused: bool,
     state: State,
     last_failure: Option<String>,
 }
@@ -53,6 +58,8 @@ impl Targets {
             target,
             answered: None,
             attempt_count: 0,
+            refusal_count: 0,
+            is_refused: false,
             state: State::Waiting { until_ms: 0 },
             last_failure: None,
         };
@@ -90,9 +97,18 @@ impl Targets {
         }
     }
 
+    /// Notes that one of the two does not let the other sync.
+    pub(super) fn refuse(&mut self, id: TargetId) {
+        if let Some(dialled) = self.by_id.get_mut(&id) {
+            dialled.is_refused = true;
+        }
+    }
+
     /// Notes that a connection is no more.
     pub(super) fn unlink(&mut self, id: TargetId, now_ms: u64) {
         if let Some(dialled) = self.by_id.get_mut(&id) {
+            let is_refused = std::mem::take(&mut dialled.is_refused);
+            dialled.refusal_count = if is_refused { dialled.refusal_count.saturating_add(1) } else { 0 };
             dialled.wait(now_ms);
         }
     }
@@ -122,12 +138,43 @@ impl Dialled {
     }
 
     fn wait(&mut self, now_ms: u64) {
-        let doubled = REDIAL_MS_MIN << self.attempt_count.min(16);
+        let doubled = REDIAL_MS_MIN << self.attempt_count.max(self.refusal_count).min(16);
         let delay_ms = doubled.min(REDIAL_MS_MAX);
         // Spread over a quarter, so that many nodes do not return at once.
         let peer = self.target.identity.or(self.answered);
         let spread_ms = peer.map_or(0, |peer| u64::from(peer.key[0]) * delay_ms / 1024);
         self.attempt_count = self.attempt_count.saturating_add(1);
         self.state = State::Waiting { until_ms: now_ms + delay_ms - spread_ms };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The next time to dial again, after a session that came into step.
+    fn wait_after(targets: &mut Targets, is_refused: bool) -> u64 {
+        let (id, peer) = (TargetId(0), Identity { suite: treaty_engine::identity::Suite::Ed25519, key: [0; 32] });
+        targets.link(id, peer);
+        targets.succeed(id);
+        if is_refused {
+            targets.refuse(id);
+        }
+        targets.unlink(id, 0);
+        match targets.by_id[&id].state {
+            State::Waiting { until_ms } => until_ms,
+            State::Dialling | State::Linked => 0,
+        }
+    }
+
+    // A dismissed member dialled four times a second for ever: each session brought it into step before it was refused.
+    #[test]
+    fn who_is_refused_waits_longer_each_time_though_it_was_in_step() {
+        let mut targets = Targets::new(Identity { suite: treaty_engine::identity::Suite::Ed25519, key: [1; 32] });
+        targets.add(Target { identity: None, addresses: vec!["there:1".to_owned()] });
+        assert_eq!(wait_after(&mut targets, false), REDIAL_MS_MIN);
+        let waits: Vec<u64> = (0..8).map(|_| wait_after(&mut targets, true)).collect();
+        assert!(waits.is_sorted() && waits[7] == REDIAL_MS_MAX, "{waits:?}");
+        assert_eq!(wait_after(&mut targets, false), REDIAL_MS_MIN);
     }
 }
