@@ -174,6 +174,24 @@ fn updates_and_deletes_of_a_removed_member_are_undone_column_by_column() {
 }
 
 #[test]
+fn what_relies_on_no_row_cannot_be_revoked() {
+    let group = Group::new();
+    let Group { anna, ben, carla } = &group;
+    ben.sql("UPDATE notes SET stars = 5 WHERE title LIKE 'Ben%'");
+    dismiss(anna, &ben.identity());
+    meet(ben, carla);
+    meet(carla, anna);
+    for node in [anna, carla] {
+        assert_eq!(
+            node.value("SELECT stars FROM notes WHERE title LIKE 'Ben%'"),
+            "5",
+            "owners_edit asks for no member"
+        );
+        assert_eq!(node.lines(&["rollbacks"]), Vec::<Value>::new());
+    }
+}
+
+#[test]
 fn removing_the_remover_without_having_heard_changes_nothing() {
     let group = Group::new();
     let Group { anna, ben, carla } = &group;
