@@ -91,7 +91,8 @@ fn text(event: &UpEvent) -> String {
         UpEvent::Applied { rows, entries } => format!("applied {rows} rows of {entries} entries"),
         UpEvent::Rollback(report) => {
             let verb = if report.reinstated.is_some() { "reinstated" } else { "rolled back" };
-            format!("{verb} {} of {} {}: {}", report.operation, report.table, report.row, report.message)
+            let why = report.message.strip_prefix("rolled back: ").unwrap_or(&report.message);
+            format!("{verb} {} of {} {}: {why}", report.operation, report.table, report.row)
         }
         UpEvent::Stopping { reason } => format!("stopping: {reason}"),
     }
