@@ -1,7 +1,7 @@
 //! Judging a permission: which policies are true for a row and an author, and by which rows.
 //!
 //! Policies are alternatives, and so are the ways of making one true: one branch of each OR, and for each EXISTS one row of
-//! each table in its FROM. The rows are the *witnesses* of the alternative (semantics.md 4). An expression that cannot be
+//! each table in its FROM. The rows are the *witnesses* of the alternative (docs/spec/verdicts.md VERDICT-3). An expression that cannot be
 //! evaluated (overflow) is not true. What is a row, and which rows are there to be found, is for the implementor of
 //! [`Rows`] to say.
 //!

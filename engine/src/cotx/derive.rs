@@ -5,7 +5,7 @@
 //!
 //! Identical conditions of one co-transaction are found once, and blamed on the first operation that needs them.
 //!
-//! Spec: semantics.md 4. Permissions are in `derive_permission.rs`.
+//! Spec: docs/spec/verdicts.md VERDICT-2 to VERDICT-7. Permissions are in `derive_permission.rs`.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

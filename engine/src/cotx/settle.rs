@@ -4,7 +4,7 @@
 //! together with what they depend on; whoever depends on a verdict that flipped is next. Every co-transaction is worked out
 //! at most once unless it is part of a dispute. All is written in the transaction that keeps the entry.
 //!
-//! Spec: semantics.md 5, 10.
+//! Spec: docs/spec/verdicts.md VERDICT-8 to VERDICT-13.
 
 use std::collections::{BTreeMap, BTreeSet};
 

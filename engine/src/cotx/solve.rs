@@ -3,7 +3,7 @@
 //!
 //! Cost: linear in the atoms per round; each round decides at least one member of each dispute that nothing undecided precedes.
 //!
-//! Spec: semantics.md 5. Oracle in tests: `treaty-oracle`.
+//! Spec: docs/spec/verdicts.md VERDICT-8. Oracle in tests: `treaty-oracle`.
 
 use std::collections::VecDeque;
 
