@@ -99,6 +99,9 @@ pub const VOID_BLOCK_COUNT_MAX: usize = 1024;
 /// Most rows, lookups or entries remembered of each kind while verdicts are worked out.
 pub const EVALUATION_CACHE_MAX: usize = 1 << 16;
 
+/// Bytes of payloads whose conditions are remembered meanwhile.
+pub const EVALUATION_BYTES_MAX: usize = 16 << 20;
+
 /// Views whose verdicts are remembered after they were worked out.
 pub const VIEWS_MAX: usize = 16;
 

@@ -30,6 +30,8 @@ use crate::relation::{Act, CoTx, Content, Names, ReferenceRecord, ResolveError, 
 pub(super) struct Derived {
     /// By co-transaction.
     pub(super) transactions: Vec<Conditions>,
+    /// How large the payload is: what is remembered of it takes a few times as much.
+    pub(super) payload_bytes: usize,
 }
 
 /// The conditions of one co-transaction.
@@ -95,7 +97,7 @@ impl<S: Ground> Evaluator<'_, S> {
         let names = Names::new(payload.head().clone(), self.layout());
         let (author, stamp) = (self.store.author(pos)?, self.stamp(pos)?);
         let clock = Rc::new(Past::clone(&*self.index.clock(self.store, pos)?));
-        let mut derived = Derived::default();
+        let mut derived = Derived { payload_bytes: payload.bytes().len(), ..Derived::default() };
         for transaction in 0..payload.transaction_count() {
             let mut acts = Vec::new();
             for operation in 0..payload.operation_count(transaction) {

@@ -14,7 +14,7 @@ use super::views::{Views, leaves};
 use crate::causality::{ClockStore, Index, Past};
 use crate::crdt::OperationKey;
 use crate::fault::StoreError;
-use crate::limits::EVALUATION_CACHE_MAX;
+use crate::limits::{EVALUATION_BYTES_MAX, EVALUATION_CACHE_MAX};
 use crate::log::{Pos, Stamp};
 use crate::relation::{AllLive, CoTx, Content, HeadCache, IndexKey, Layout, RowKey, RowRecord, Sight, View};
 
@@ -47,6 +47,8 @@ pub(super) struct Evaluator<'e, S> {
     stamps: Memo<Pos, Stamp>,
     weights: Memo<OperationKey, Weight>,
     derived: Memo<Pos, Rc<Derived>>,
+    /// Bytes of the payloads of these.
+    derived_bytes: Cell<usize>,
     calm: Memo<Pos, bool>,
     /// Verdicts that conditions depend on, each in the past of an entry: whether it is live there.
     pub(super) before: Memo<(Pos, CoTx), bool>,
@@ -94,6 +96,7 @@ impl<'e, S: Ground> Evaluator<'e, S> {
             stamps: Memo::default(),
             weights: Memo::default(),
             derived: Memo::default(),
+            derived_bytes: Cell::new(0),
             calm: Memo::default(),
             before: Memo::default(),
         }
@@ -175,6 +178,11 @@ impl<'e, S: Ground> Evaluator<'e, S> {
         let derived = Rc::new(self.derive(pos, &needs)?);
         let needs = needs.into_inner();
         if needs.is_empty() {
+            self.derived_bytes.set(self.derived_bytes.get().saturating_add(derived.payload_bytes));
+            if self.derived_bytes.get() > EVALUATION_BYTES_MAX {
+                self.derived_bytes.set(0);
+                self.derived.borrow_mut().clear();
+            }
             remember(&self.derived, pos, || Ok(Rc::clone(&derived)))?;
             return Ok(Ok(derived));
         }

@@ -74,8 +74,8 @@ pub struct Judge<'j, S> {
     readers: BTreeSet<RowKey>,
     /// Own inserts whose rows make nobody senior: co-transaction, operation.
     ungranted: BTreeSet<(u32, u32)>,
-    /// How senior rows make.
-    pub(super) weights: RefCell<BTreeMap<RowKey, Weight>>,
+    /// How senior rows make, and how senior they would if they did.
+    pub(super) weights: RefCell<BTreeMap<RowKey, (Weight, Weight)>>,
 }
 
 /// What was found out about an entry while it was judged, to be kept with it.

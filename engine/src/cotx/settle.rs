@@ -108,8 +108,11 @@ impl<'e, S: Ground + 'e, W: VerdictWriter<Target = S>> Waves<'_, 'e, W, S> {
         let roots: Vec<CoTx> = roots.into_iter().collect();
         let closure = self.evaluator.solve(&self.whole, &roots, &|of| self.given.get(&of).copied())?;
         self.given.extend(closure.solved);
-        let mut next = BTreeSet::new();
+        let (mut next, mut late) = (BTreeSet::new(), BTreeSet::new());
         for (of, below) in closure.below {
+            if !self.given[&of].is_early {
+                late.insert(of);
+            }
             let is_new = self.below.insert(of, below).is_none();
             if !is_new {
                 continue;
@@ -124,7 +127,7 @@ impl<'e, S: Ground + 'e, W: VerdictWriter<Target = S>> Waves<'_, 'e, W, S> {
                 }
             }
         }
-        self.regroup(&groups)?;
+        self.regroup(&groups, late)?;
         next.retain(|of| !self.below.contains_key(of));
         Ok(next)
     }
@@ -180,15 +183,18 @@ impl<'e, S: Ground + 'e, W: VerdictWriter<Target = S>> Waves<'_, 'e, W, S> {
     }
 
     /// Keeps the disputes of what was worked out: those that were looked at anew, and new ones.
-    fn regroup(&self, looked_at: &BTreeSet<u64>) -> Result<(), StoreError> {
+    ///
+    /// * `late` - of what was worked out last, what was not decided at once.
+    fn regroup(&self, looked_at: &BTreeSet<u64>, mut late: BTreeSet<CoTx>) -> Result<(), StoreError> {
         for group in looked_at {
+            let members = self.evaluator.store.dispute_members(*group)?;
+            late.extend(members.into_iter().filter(|of| self.given.get(of).is_some_and(|solved| !solved.is_early)));
             self.tx.delete_dispute(*group)?;
         }
         let mut members = Vec::new();
-        for of in self.below.keys() {
-            let is_late = self.given.get(of).is_some_and(|solved| !solved.is_early);
-            if is_late && self.evaluator.store.dispute(*of)?.is_none() {
-                members.push(*of);
+        for of in late {
+            if self.evaluator.store.dispute(of)?.is_none() {
+                members.push(of);
             }
         }
         if members.is_empty() {

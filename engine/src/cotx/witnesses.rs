@@ -142,13 +142,19 @@ impl<S: VerdictStore> Case<'_, '_, S> {
                 return Ok(if grants_nothing { Weight::Nothing } else { self.own_weight(transaction, operation) });
             }
         };
-        if let Some(known) = self.judge.weights.borrow().get(&key) {
+        Ok(self.weight_and_place(key)?.0)
+    }
+
+    /// How senior a row makes who relies on it; and how senior it would if it did.
+    fn weight_and_place(&self, row: RowKey) -> Result<(Weight, Weight), JudgeError> {
+        if let Some(known) = self.judge.weights.borrow().get(&row) {
             return Ok(*known);
         }
         let store = self.judge.view.store();
-        let weight = weight_of(store, key, store.stamp(key.pos)?)?;
-        self.judge.weights.borrow_mut().insert(key, weight);
-        Ok(weight)
+        let stamp = store.stamp(row.pos)?;
+        let found = (weight_of(store, row, stamp)?, Weight::Row(stamp, row.transaction, row.operation));
+        self.judge.weights.borrow_mut().insert(row, found);
+        Ok(found)
     }
 
     /// The entry has no stamp yet, but whatever it is, all of its past is less.
@@ -172,6 +178,22 @@ pub(super) struct Witnesses<'w, 'c, 'j, S> {
     /// Own inserts from here on are none.
     pub(super) operation: u32,
     pub(super) scope: Scope,
+}
+
+/// No rows: what is true by them needs none.
+pub(super) struct NoRows;
+
+impl Rows for NoRows {
+    type Handle = Target;
+    type Error = JudgeError;
+
+    fn matching(&self, _: usize, _: &[(usize, Value)]) -> impl Iterator<Item = Result<FoundRow<Target>, JudgeError>> {
+        std::iter::empty()
+    }
+
+    fn all(&self, _: usize) -> impl Iterator<Item = Result<FoundRow<Target>, JudgeError>> {
+        std::iter::empty()
+    }
 }
 
 /// What a lookup goes through, the most senior first.
@@ -385,9 +407,7 @@ impl<S: VerdictStore> WeighedRows for Witnesses<'_, '_, '_, S> {
         // Rows come by position; those that lend nothing lie among the others.
         let place = match row {
             Target::Own { transaction, operation } => self.case.own_weight(*transaction, *operation),
-            Target::Stored(key) => {
-                Weight::Row(self.case.judge.view.store().stamp(key.pos)?, key.transaction, key.operation)
-            }
+            Target::Stored(key) => self.case.weight_and_place(*key)?.1,
         };
         Ok(place >= *than)
     }
