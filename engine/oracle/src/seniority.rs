@@ -93,7 +93,8 @@ impl History {
 
     /// What orders alternatives when one is to be blamed: least authority last, then the places of the rows, greatest first.
     pub(crate) fn alternative_order(&self, alternative: &Alternative, of: CoTxName) -> (bool, Vec<(Position, u32)>) {
-        let is_least = self.key(alternative, of) == Seniority::Least;
+        let is_least = alternative.rows.iter().any(|row| self.row_key(*row) == Seniority::Least)
+            || alternative.own_rows.iter().any(|operation| self.own_row_key(of, *operation) == Seniority::Least);
         let own = alternative.own_rows.iter().map(|operation| (self.position(of), *operation));
         let past = alternative.rows.iter().map(|row| (self.position(CoTxName::of(*row)), row.operation));
         let mut places: Vec<(Position, u32)> = own.chain(past).collect();
