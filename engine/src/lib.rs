@@ -9,7 +9,7 @@
 //!
 //! ```text
 //!  7 replica      binds the rooms over a store; the one type that net and adapters hold
-//!  6 cotx         whether a co-transaction stands: admission
+//!  6 cotx         whether a co-transaction stands: admission, verdicts
 //!    sync         one peer's protocol as a state machine without I/O
 //!  5 relation     tables as CRDTs: payloads, rows, columns, what they are at a version
 //!  4 crdt         merging values: the last-writer-wins register

@@ -381,8 +381,9 @@ proptest! {
         }
         while !tables.apply(&other, rows_max) {}
         tables.check(&other, &history, &lines)?;
-        prop_assert_eq!(other.frontier(), everything, "{}", lines.join("\n"));
+        prop_assert_eq!(&other.frontier(), &everything, "{}", lines.join("\n"));
         prop_assert_eq!(other.digest().unwrap(), replica.digest().unwrap());
+        prop_assert_eq!(other.digest().unwrap(), history.digest(&heads(&everything)));
         prop_assert_eq!(other.ingest(entries).unwrap().admitted, []);
     }
 }
