@@ -26,6 +26,10 @@ pub const HEIGHT_MAX: u64 = 1 << 48;
 /// Greatest advisory time of an entry, in milliseconds since 1970: the end of year 9999.
 pub const TIME_MS_MAX: u64 = 253_402_300_799_999;
 
+/// Most ways of being permitted that verdicts look at, besides the one that admission found: the first in the order of policies
+/// and positions of rows. Bounds what rows of an open table can cost others.
+pub const ALTERNATIVES_MAX: usize = 256;
+
 const _: () = assert!(PARENTS_MAX <= u8::MAX as usize, "the parent count is one byte");
 
 // ---- This replica: the log ---------------------------------------------------------------------------------------

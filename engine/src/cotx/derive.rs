@@ -54,6 +54,8 @@ pub(super) struct Subject<'n> {
     pub(super) clock: Rc<Past>,
     /// Its operations, rows named by their keys.
     pub(super) acts: Vec<Act>,
+    /// Its first operation that inserts a row that policies may look for.
+    pub(super) first_witness: Option<u32>,
     /// The rows that it deletes.
     pub(super) deleted: BTreeSet<RowKey>,
     /// The column groups of rows that it updates.
@@ -142,7 +144,10 @@ impl<S: Ground> Evaluator<'_, S> {
                 }
             }
         }
-        Subject { of, author, stamp, clock, acts, deleted, written, needs }
+        let is_witness =
+            |act: &Act| matches!(act, Act::Insert { table, .. } if self.layout().of(*table).is_read_by_policies);
+        let first_witness = (0..).zip(&acts).find(|(_, act)| is_witness(act)).map(|(operation, _)| operation);
+        Subject { of, author, stamp, clock, acts, first_witness, deleted, written, needs }
     }
 
     fn conditions(&self, subject: Subject<'_>) -> Result<Conditions, StoreError> {

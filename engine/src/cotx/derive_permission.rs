@@ -2,15 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
-use treaty_schema::{Command, FoundRow, Rows, Subject as PolicySubject, Value, visit_alternatives};
+use treaty_schema::{
+    Command, FoundRow, Rows, Subject as PolicySubject, Value, WeighedRows, Witness, is_permitted, least_alternative,
+    visit_alternatives,
+};
 
 use super::condition::{Alternative, Condition, Kind, Weight};
 use super::derive::{Found, Subject};
 use super::evaluator::{Evaluator, Ground, KeptRow};
 use crate::fault::StoreError;
-use crate::limits::TABLE_PAGE_ROWS;
-use crate::relation::{Act, CoTx, Content, Marks, RowId, RowKey, RowName, guard_key};
+use crate::limits::{ALTERNATIVES_MAX, TABLE_PAGE_ROWS};
+use crate::relation::{Act, CoTx, Content, Marks, RowId, RowKey, RowName, Target, guard_key};
 
 /// What a permission depends on, own rows aside: table, command, and the encoded cells that policies read.
 pub(super) type Asked = (usize, Command, Vec<u8>);
@@ -23,7 +27,7 @@ impl<S: Ground> Evaluator<'_, S> {
         found: &mut Found,
         operation: u32,
     ) -> Result<(), StoreError> {
-        let rows = PastRows { evaluator: self, subject, operation };
+        let rows = PastRows { evaluator: self, subject, operation, scope: Scope::All };
         let act = &subject.acts[operation as usize];
         let (command, table) = match act {
             Act::Insert { table, .. } => (Command::Insert, *table),
@@ -51,12 +55,29 @@ impl<S: Ground> Evaluator<'_, S> {
     }
 }
 
+/// Ways of being permitted: by the rows of the past that are relied on, the own ones.
+type Ways = BTreeMap<Vec<RowKey>, BTreeSet<RowKey>>;
+
 /// The rows that policies may read for one operation, whatever their verdicts.
 struct PastRows<'p, 'e, S> {
     evaluator: &'p Evaluator<'e, S>,
     subject: &'p Subject<'p>,
     /// Own inserts from here on are none.
     operation: u32,
+    scope: Scope,
+}
+
+/// Which rows count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// None.
+    Nothing,
+    /// Those that the co-transaction inserts itself.
+    Own,
+    /// All that were ever inserted.
+    All,
+    /// Those that its past shows, as admission saw them.
+    Present,
 }
 
 impl<S: Ground> PastRows<'_, '_, S> {
@@ -93,44 +114,41 @@ impl<S: Ground> PastRows<'_, '_, S> {
     }
 
     /// The ways of making a policy true; none if one of them needs no row of the past.
+    ///
+    /// Of more than [`ALTERNATIVES_MAX`] only the first count, in the order of policies and positions of rows, and the most senior
+    /// one of those that the past shows: the one that admission rests on.
     fn alternatives(
         &self,
         command: Command,
         table: usize,
         cells: &[Option<Value>],
     ) -> Result<Option<Vec<Alternative>>, StoreError> {
-        let layout = self.evaluator.layout();
-        let mut found: BTreeMap<Vec<RowKey>, BTreeSet<RowKey>> = BTreeMap::new();
-        let (mut is_static, mut failed) = (false, None);
+        let (schema, of) = (self.evaluator.layout().schema(), self.evaluator.layout().table(table));
         let subject = PolicySubject { row: cells, author: &self.subject.author };
-        let policies = layout.table(table).policies_for(command);
-        visit_alternatives(layout.schema(), policies, subject, self, &mut |alternative| {
-            let rows = alternative.witnesses.into_iter().map(|witness| witness.handle);
-            let (own, past): (BTreeSet<RowKey>, BTreeSet<RowKey>) = rows.partition(|row| self.subject.is_own(*row));
-            if past.is_empty() {
-                is_static = true;
-                return ControlFlow::Break(());
+        let has_own = self.subject.first_witness.is_some_and(|first| first < self.operation);
+        let own = PastRows { scope: if has_own { Scope::Own } else { Scope::Nothing }, ..*self };
+        if is_permitted(schema, of.policies_for(command), subject, &own)? {
+            return Ok(None);
+        }
+        let (mut ways, mut failed, mut is_full) = (Ways::new(), None, false);
+        visit_alternatives(schema, of.policies_for(command), subject, self, &mut |alternative| {
+            is_full = ways.len() == ALTERNATIVES_MAX;
+            if !is_full {
+                failed = self.add_way(&mut ways, alternative.witnesses).err();
             }
-            // Of several ways by the same rows of the past, one is as good as the other; the least own rows make most senior.
-            let known = found.entry(past.into_iter().collect()).or_insert_with(|| own.clone());
-            match (self.own_weights(&own), self.own_weights(known)) {
-                (Ok(weights), Ok(least)) if weights < least => *known = own,
-                (Ok(_), Ok(_)) => {}
-                (Err(cause), _) | (_, Err(cause)) => {
-                    failed = Some(cause);
-                    return ControlFlow::Break(());
-                }
-            }
-            ControlFlow::Continue(())
+            if is_full || failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         if let Some(cause) = failed {
             return Err(cause);
         }
-        if is_static {
-            return Ok(None);
+        if is_full {
+            let present = PastRows { scope: Scope::Present, ..*self };
+            if let Some(least) = least_alternative(schema, of.policies_for(command), subject, &present)? {
+                self.add_way(&mut ways, least.witnesses)?;
+            }
         }
-        let mut alternatives = Vec::with_capacity(found.len());
-        for (past, own) in found {
+        let mut alternatives = Vec::with_capacity(ways.len());
+        for (past, own) in ways {
             let mut alternative = Alternative::default();
             for row in past {
                 self.evaluator.rely_on(self.subject, &mut alternative, row, true)?;
@@ -141,6 +159,18 @@ impl<S: Ground> PastRows<'_, '_, S> {
             alternatives.push(alternative);
         }
         Ok(Some(alternatives))
+    }
+
+    /// Adds a way of being permitted. Of several by the same rows of the past, one is as good as the other; the least own rows
+    /// make most senior.
+    fn add_way(&self, ways: &mut Ways, witnesses: Vec<Witness<RowKey>>) -> Result<(), StoreError> {
+        let rows = witnesses.into_iter().map(|witness| witness.handle);
+        let (own, past): (BTreeSet<RowKey>, BTreeSet<RowKey>) = rows.partition(|row| self.subject.is_own(*row));
+        let known = ways.entry(past.into_iter().collect()).or_insert_with(|| own.clone());
+        if *known != own && self.own_weights(&own)? < self.own_weights(known)? {
+            *known = own;
+        }
+        Ok(())
     }
 
     /// How senior own rows make, descending.
@@ -222,12 +252,19 @@ impl<S: Ground> PastRows<'_, '_, S> {
     }
 
     /// Whether an operation may rely on a row.
-    fn is_witness(&self, row: RowKey) -> bool {
-        self.subject.is_past(row) || self.subject.is_own(row) && row.operation < self.operation
+    fn is_witness(&self, row: RowKey) -> Result<bool, StoreError> {
+        if self.subject.is_own(row) {
+            return Ok(row.operation < self.operation);
+        }
+        match self.scope {
+            Scope::Nothing | Scope::Own => Ok(false),
+            Scope::All => Ok(self.subject.is_past(row)),
+            Scope::Present => Ok(self.subject.is_past(row) && self.evaluator.is_shown_in_past(self.subject, row)?),
+        }
     }
 
     fn read(&self, table: usize, row: RowKey) -> Result<Option<FoundRow<RowKey>>, StoreError> {
-        if !self.is_witness(row) {
+        if !self.is_witness(row)? {
             return Ok(None);
         }
         let kept = self.evaluator.kept_row(row)?;
@@ -245,35 +282,46 @@ impl<S: Ground> PastRows<'_, '_, S> {
         Ok(Some(FoundRow { handle: row, cells }))
     }
 
-    fn look_up(&self, table: usize, equal: &[(usize, Value)]) -> Result<Vec<RowKey>, StoreError> {
+    /// Rows that may be what is looked for, ascending by position.
+    fn look_up(&self, table: usize, equal: &[(usize, Value)]) -> Result<Rc<Vec<RowKey>>, StoreError> {
+        if self.scope == Scope::Nothing {
+            return Ok(Rc::default());
+        }
         let layout = self.evaluator.layout();
         let mut contents = Vec::with_capacity(equal.len());
         for (column, value) in equal {
             let content = match (layout.row_named_by(table, *column), value) {
                 (None, value) => Content::Value(value.clone()),
                 (Some(target), Value::Uuid(id)) => match self.row_of(target, RowId(*id))? {
-                    None => return Ok(Vec::new()),
-                    Some(row) if *column == layout.table(table).id_column => return Ok(vec![row]),
-                    Some(row) => Content::Row(crate::relation::Target::Stored(row)),
+                    None => return Ok(Rc::default()),
+                    Some(row) if *column == layout.table(table).id_column => return Ok(Rc::new(vec![row])),
+                    Some(row) => Content::Row(Target::Stored(row)),
                 },
-                (Some(_), _) => return Ok(Vec::new()),
+                (Some(_), _) => return Ok(Rc::default()),
             };
             contents.push((*column, content));
         }
         let key = guard_key(table, None, contents.iter().map(|(column, content)| (*column, Some(content))));
-        let Some(key) = key else { return Ok(Vec::new()) };
-        let rows = self.evaluator.guards(key)?;
-        Ok(rows.iter().copied().filter(|row| self.is_witness(*row)).collect())
+        key.map_or_else(|| Ok(Rc::default()), |key| self.evaluator.guards(key))
     }
 
-    fn table(&self, table: usize) -> Result<Vec<RowKey>, StoreError> {
+    /// The rows of a table, ascending by id, then position.
+    fn table(&self, table: usize) -> Result<Rc<Vec<RowKey>>, StoreError> {
         let (mut rows, mut after) = (Vec::new(), None);
+        if self.scope == Scope::Nothing {
+            return Ok(Rc::default());
+        }
         loop {
             let page = self.evaluator.store.rows_of_table(table, after, TABLE_PAGE_ROWS)?;
-            let Some(last) = page.last() else { return Ok(rows) };
+            let Some(last) = page.last() else { break };
             after = Some((last.id, last.key));
-            rows.extend(page.into_iter().map(|row| row.key).filter(|row| self.is_witness(*row)));
+            for row in page {
+                let place = if row.marks.has(Marks::TWIN) { Some(self.evaluator.place(row.key)?) } else { None };
+                rows.push((row.id, place, row.key));
+            }
         }
+        rows.sort_unstable();
+        Ok(Rc::new(rows.into_iter().map(|(_, _, row)| row).collect()))
     }
 }
 
@@ -297,13 +345,31 @@ impl<S: Ground> Rows for PastRows<'_, '_, S> {
 fn found<S: Ground>(
     rows: &PastRows<'_, '_, S>,
     table: usize,
-    keys: Result<Vec<RowKey>, StoreError>,
+    keys: Result<Rc<Vec<RowKey>>, StoreError>,
 ) -> impl Iterator<Item = Result<FoundRow<RowKey>, StoreError>> {
     let (keys, failed) = match keys {
         Ok(keys) => (keys, None),
-        Err(cause) => (Vec::new(), Some(Err(cause))),
+        Err(cause) => (Rc::default(), Some(Err(cause))),
     };
-    failed.into_iter().chain(keys.into_iter().filter_map(move |row| rows.read(table, row).transpose()))
+    let keys = (0..keys.len()).map(move |index| keys[index]);
+    failed.into_iter().chain(keys.filter_map(move |row| rows.read(table, row).transpose()))
+}
+
+impl<S: Ground> WeighedRows for PastRows<'_, '_, S> {
+    type Weight = Weight;
+
+    fn weight(&self, row: &RowKey) -> Result<Weight, StoreError> {
+        if !self.subject.is_own(*row) {
+            return self.evaluator.weight(*row);
+        }
+        let weights = self.own_weights(&BTreeSet::from([*row]))?;
+        Ok(weights.first().copied().unwrap_or(Weight::Nothing))
+    }
+
+    fn is_last(&self, row: &RowKey, than: &Weight) -> Result<bool, StoreError> {
+        let (stamp, transaction, operation) = self.evaluator.place(*row)?;
+        Ok(Weight::Row(stamp, transaction, operation) >= *than)
+    }
 }
 
 impl<S: Ground> Evaluator<'_, S> {
@@ -311,14 +377,7 @@ impl<S: Ground> Evaluator<'_, S> {
     fn shown_of(&self, subject: &Subject<'_>, past: &[RowKey]) -> Result<Option<RowKey>, StoreError> {
         let mut shown = None;
         for row in past {
-            if !self.is_live_in_past(subject, CoTx::of(*row))? {
-                continue;
-            }
-            let mut is_deleted = false;
-            for delete in self.deletes(*row)?.iter().filter(|delete| subject.is_past(**delete)) {
-                is_deleted |= self.is_live_in_past(subject, CoTx::of(*delete))?;
-            }
-            if is_deleted {
+            if !self.is_shown_in_past(subject, *row)? {
                 continue;
             }
             let rank = self.rank(*row)?;
@@ -327,6 +386,15 @@ impl<S: Ground> Evaluator<'_, S> {
             }
         }
         Ok(shown.map(|(_, row)| row))
+    }
+
+    /// Whether the past of a co-transaction shows a row of it.
+    fn is_shown_in_past(&self, subject: &Subject<'_>, row: RowKey) -> Result<bool, StoreError> {
+        let mut is_shown = self.is_live_in_past(subject, CoTx::of(row))?;
+        for delete in self.deletes(row)?.iter().filter(|delete| subject.is_past(**delete)) {
+            is_shown &= !self.is_live_in_past(subject, CoTx::of(*delete))?;
+        }
+        Ok(is_shown)
     }
 
     /// The verdict in the view that is the past of a co-transaction; notes that it is needed if it is not known.

@@ -331,3 +331,34 @@ fn verdicts_are_those_of_the_oracle_after_every_entry_in_any_order() {
         run(seed, 26);
     }
 }
+
+#[test]
+fn of_many_ways_of_being_permitted_the_first_count_and_the_one_that_admission_found() {
+    let told = |order: &[&str]| {
+        let mut story = Story::begin(&club(), COUNCIL);
+        // Far more rows than are looked at; only the last one is left when it is used, and one of the first comes back.
+        let rows: Vec<String> = (0..400).map(|number| format!("insert guests g{number} who=@hugo")).collect();
+        let mut lines = vec![("many".to_owned(), format!("many @hugo on genesis: {}", rows.join("; ")))];
+        let gone: Vec<String> = (0..399).map(|number| format!("delete g{number}")).collect();
+        lines.push(("gone".to_owned(), format!("gone @ben on many: {}", gone.join("; "))));
+        lines.push(("use".to_owned(), "use @hugo on gone: insert bookings b room=red".to_owned()));
+        lines.push(("last".to_owned(), "last @anna on gone: delete g399".to_owned()));
+        lines.push(("fall".to_owned(), "fall @anna on genesis: delete ben".to_owned()));
+        let entries: BTreeMap<String, Entry> =
+            lines.iter().map(|(name, line)| (name.clone(), story.tell(line))).collect();
+        let mut replica = replica_of(&story);
+        let mut voids = Vec::new();
+        for name in order {
+            hear(&mut replica, &entries[*name]).unwrap();
+            let ids: Vec<EntryId> = story.entries.iter().map(|(_, entry)| *entry.id()).collect();
+            let names = voids_of(&replica, &ids).into_keys().map(|of| story.name(&of.entry).unwrap().to_owned());
+            voids.push(names.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" "));
+        }
+        voids
+    };
+    // The way that admission found is far behind the first ones, and counts; lost, nothing is left. Once what took
+    // the first ones away is void, they permit it.
+    assert_eq!(told(&["many", "gone", "use", "last", "fall"]), ["", "", "", "use", "gone"]);
+    assert_eq!(told(&["many", "fall", "gone", "last", "use"]), ["", "", "gone", "gone", "gone"]);
+    assert_eq!(told(&["many", "gone", "last", "use", "fall"]), ["", "", "", "use", "gone"]);
+}
