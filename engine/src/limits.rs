@@ -110,7 +110,7 @@ pub const EVALUATION_BYTES_MAX: usize = 16 << 20;
 pub const VIEWS_MAX: usize = 16;
 
 /// Most verdicts remembered of one such view.
-pub const VIEW_VERDICTS_MAX: usize = 1 << 17;
+pub const VIEW_VERDICTS_MAX: usize = 1 << 14;
 
 // ---- This replica: causality -------------------------------------------------------------------------------------
 

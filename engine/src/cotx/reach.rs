@@ -23,7 +23,7 @@ impl<S: Ground> Evaluator<'_, S> {
             for (operation, act) in (0..).zip(&conditions.acts) {
                 let write = RowKey { pos, transaction, operation };
                 match act {
-                    Act::Delete { row, .. } => self.hits_of_delete(row.key(pos), clock, &mut hits)?,
+                    Act::Delete { table, row } => self.hits_of_delete((*table, row.key(pos)), clock, &mut hits)?,
                     Act::Insert { table, cells, .. } => {
                         let cells: Vec<_> =
                             cells.iter().enumerate().map(|(column, cell)| (column, cell.as_ref())).collect();
@@ -39,7 +39,17 @@ impl<S: Ground> Evaluator<'_, S> {
         Ok(hits)
     }
 
-    fn hits_of_delete(&self, row: RowKey, clock: &Past, hits: &mut BTreeSet<Pos>) -> Result<(), StoreError> {
+    fn hits_of_delete(
+        &self,
+        (table, row): (usize, RowKey),
+        clock: &Past,
+        hits: &mut BTreeSet<Pos>,
+    ) -> Result<(), StoreError> {
+        let loses = |table: usize, key: usize| {
+            let on_delete = self.layout().table(table).foreign_keys[key].on_delete;
+            matches!(on_delete, OnDelete::Cascade | OnDelete::NoAction)
+        };
+        let is_referred_to = self.layout().of(table).referrers.iter().any(|(table, key)| loses(*table, *key));
         for tip in self.index.whole().tops() {
             let next = Pos::new(tip.chain(), clock.last_of(tip.chain()) + 1).filter(|next| next <= tip);
             let Some(next) = next else { continue };
@@ -47,14 +57,17 @@ impl<S: Ground> Evaluator<'_, S> {
                 hits.insert(reader);
                 Ok(ControlFlow::Continue(()))
             })?;
-        }
-        self.store.references(row, &mut |reference| {
-            let key = &self.layout().table(reference.table).foreign_keys[reference.foreign_key];
-            if matches!(key.on_delete, OnDelete::Cascade | OnDelete::NoAction) && !clock.contains(reference.write.pos) {
-                hits.insert(reference.write.pos);
+            if !is_referred_to {
+                continue;
             }
-            Ok(ControlFlow::Continue(()))
-        })
+            self.store.references_by(row, (next, *tip), &mut |reference| {
+                if loses(reference.table, reference.foreign_key) {
+                    hits.insert(reference.write.pos);
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        Ok(())
     }
 
     fn hits_of_write(

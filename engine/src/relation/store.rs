@@ -135,6 +135,16 @@ pub trait RelationStore: LogStore {
     /// Walks the references to a row.
     fn references(&self, target: RowKey, visit: &mut dyn FnMut(ReferenceRecord) -> Walk) -> Result<(), StoreError>;
 
+    /// Walks the references to a row that some entries wrote.
+    ///
+    /// * `entries` - the first and the last place that is asked for.
+    fn references_by(
+        &self,
+        target: RowKey,
+        entries: (Pos, Pos),
+        visit: &mut dyn FnMut(ReferenceRecord) -> Walk,
+    ) -> Result<(), StoreError>;
+
     /// Walks the rows that a guard lookup finds, those that are there, or were deleted at height `from` or above.
     fn guards(&self, key: IndexKey, from: u64, visit: &mut dyn FnMut(RowKey) -> Walk) -> Result<(), StoreError>;
 

@@ -106,14 +106,20 @@ impl RelationStore for Sqlite {
     fn references(&self, target: RowKey, visit: &mut dyn FnMut(ReferenceRecord) -> Walk) -> Result<(), StoreError> {
         let sql = "SELECT row_pos, row_at, pos, at, tbl, foreign_key FROM row_reference
                    WHERE target_pos = ?1 AND target_at = ?2";
-        let read = |row: &Row<'_>| {
-            let (of, write) = (read_key(row, 0)?, read_key(row, 2)?);
-            let (table, foreign_key) = (row.get(4)?, row.get(5)?);
-            Ok(of.and_then(|row| {
-                Ok(ReferenceRecord { row, write: write?, table: index(table)?, foreign_key: index(foreign_key)? })
-            }))
-        };
-        self.walk(("reading the references to a row", sql), params![target.pos.to_i64(), at(target)], read, visit)
+        let params = params![target.pos.to_i64(), at(target)];
+        self.walk(("reading the references to a row", sql), params, read_reference, visit)
+    }
+
+    fn references_by(
+        &self,
+        target: RowKey,
+        (first, last): (Pos, Pos),
+        visit: &mut dyn FnMut(ReferenceRecord) -> Walk,
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT row_pos, row_at, pos, at, tbl, foreign_key FROM row_reference
+                   WHERE target_pos = ?1 AND target_at = ?2 AND pos >= ?3 AND pos <= ?4";
+        let params = params![target.pos.to_i64(), at(target), first.to_i64(), last.to_i64()];
+        self.walk(("reading some references to a row", sql), params, read_reference, visit)
     }
 
     fn guards(&self, key: IndexKey, from: u64, visit: &mut dyn FnMut(RowKey) -> Walk) -> Result<(), StoreError> {
@@ -227,4 +233,12 @@ fn read_guard(row: &Row<'_>) -> rusqlite::Result<Result<(Rank, RowKey), StoreErr
     let prefix = row.get::<_, i64>(1)?.cast_unsigned() ^ (1 << 63);
     let key = read_key(row, 2)?;
     Ok(key.map(|key| (Rank { height, prefix }, key)))
+}
+
+fn read_reference(row: &Row<'_>) -> rusqlite::Result<Result<ReferenceRecord, StoreError>> {
+    let (of, write) = (read_key(row, 0)?, read_key(row, 2)?);
+    let (table, foreign_key) = (row.get(4)?, row.get(5)?);
+    Ok(of.and_then(|row| {
+        Ok(ReferenceRecord { row, write: write?, table: index(table)?, foreign_key: index(foreign_key)? })
+    }))
 }

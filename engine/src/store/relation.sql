@@ -56,7 +56,7 @@ CREATE TABLE row_claim(
   PRIMARY KEY(key, closed, row_pos, row_at, pos, at)
 ) WITHOUT ROWID;
 
--- References by foreign keys, by the row referred to.
+-- References by foreign keys, by the row referred to, then the operation that wrote them: those concurrent with an entry are ranges.
 CREATE TABLE row_reference(
   target_pos  INTEGER NOT NULL,
   target_at   INTEGER NOT NULL,
@@ -66,7 +66,7 @@ CREATE TABLE row_reference(
   foreign_key INTEGER NOT NULL, -- index in that table
   pos         INTEGER NOT NULL,
   at          INTEGER NOT NULL,
-  PRIMARY KEY(target_pos, target_at, row_pos, row_at, tbl, foreign_key, pos, at)
+  PRIMARY KEY(target_pos, target_at, pos, at, row_pos, row_at, tbl, foreign_key)
 ) WITHOUT ROWID;
 
 -- Rows that policies look up, by the hash of columns and values; closed at the height of an entry that deletes the row. By the
