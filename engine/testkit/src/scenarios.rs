@@ -3,6 +3,7 @@
 //! All play in one schema ([`club`]), most with the same members ([`MEMBERS`]). Read a line of a story as: name, author, what he
 //! had seen, what he did. [`each_scenario!`](crate::each_scenario) makes a test of each for whatever evaluates.
 
+pub mod arrivals;
 pub mod claims;
 pub mod disputes;
 pub mod hostile;
@@ -69,6 +70,7 @@ macro_rules! each_scenario {
             an_own_write_of_greater_position_releases_a_concurrent_reference
             an_own_write_of_smaller_position_releases_nothing
             a_cascade_relies_on_the_row_that_refers
+            a_later_own_insert_permits_nothing
         );
         $crate::scenario_tests!($check, references:
             against_a_concurrent_delete_the_reference_is_void
@@ -140,6 +142,9 @@ macro_rules! each_scenario {
             a_group_never_locks_itself_out
             seniority_is_read_while_other_disputes_are_open
             seniority_is_read_after_the_disputes_one_depends_on
+        );
+        $crate::scenario_tests!($check, arrivals:
+            a_dispute_is_decided_anew_when_what_it_looks_at_is_disputed
         );
         $crate::scenario_tests!($check, hostile:
             a_revoked_author_back_dates_data_and_deletes

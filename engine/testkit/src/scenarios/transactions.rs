@@ -267,3 +267,22 @@ pub fn a_cascade_relies_on_the_row_that_refers() -> Scenario {
         "#]],
     )
 }
+
+/// A later own insert permits nothing: the booking falls with the row that permitted it.
+pub fn a_later_own_insert_permits_nothing() -> Scenario {
+    members(
+        "let   @anna on genesis: insert guests g who=@mallory
+         book  @mallory on let:  insert bookings b room=red; insert guests g2 who=@mallory
+         other @mallory on let:  insert guests g3 who=@mallory; insert bookings c room=blue
+         out   @anna on let:     delete g",
+        expect![[r#"
+            let        live
+            book       void: permission of operation 0, lost to out
+            other      live
+            out        live
+            members:   anna, ben, cleo, dora, eric
+            guests:    g3(who=@mallory)
+            bookings:  c(room=blue)
+        "#]],
+    )
+}
