@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use treaty_engine::relation::RowId;
 use treaty_engine::relation::payload::{NamedCell, NamedOperation, NamedRow, NamedShape, PayloadBuilder};
-use treaty_engine::replica::{LocalOperation, LocalTransaction};
+use treaty_engine::replica::{LocalOperation, LocalTransaction, RowImage};
 use treaty_schema::{Schema, Table, Value};
 
 use super::tables::Tables;
@@ -106,6 +106,19 @@ impl<'c> Crafter<'c> {
             }
         }
     }
+}
+
+/// A payload that writes one column of a row, and leaves the rest of its column group out.
+pub(super) fn part_of_group(schema: &Schema, (index, row): (usize, &RowImage), column: usize) -> Vec<u8> {
+    let table = &schema.tables()[index];
+    let cell = match table.foreign_key_of(column) {
+        Some(_) => None,
+        None => row.cells[column].clone().map(NamedCell::Value),
+    };
+    let mut builder = PayloadBuilder::new();
+    let row = NamedRow::Past(row.name);
+    builder.push(&[NamedOperation::Update { shape: shape(table, &[column]), row, cells: vec![cell] }]);
+    builder.finish()
 }
 
 fn id_of(table: &Table, cells: &[Option<Value>]) -> RowId {

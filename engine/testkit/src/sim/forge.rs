@@ -6,6 +6,7 @@ use treaty_engine::log::{Entry, EntryDraft};
 use super::chance::Chance;
 use super::failure::Result;
 use super::hostile::{any_version, author, before, sign};
+use super::node::read;
 use super::steps::{hear, publish};
 use super::world::{Fate, World, key};
 
@@ -14,17 +15,18 @@ const FLOOD_SMALL: usize = 24;
 
 /// Makes an entry that breaks a rule, or brings one that was refused, and tells somebody.
 pub(super) fn forge(world: &mut World, chance: &mut Chance) -> Result<()> {
-    let kind = chance.below(6);
+    let kind = chance.below(7);
     let forged = match kind {
         0 => wrong_height(world, chance)?,
         1 => wrong_parents(world, chance)?,
         2 => wrong_space(world, chance)?,
         3 => wrong_payload(world, chance)?,
         4 => again(world, chance),
+        5 => part_of_group(world, chance)?,
         _ => on_refused(world, chance)?,
     };
     let Some(entry) = forged else { return Ok(()) };
-    let name = ["height", "parents", "space", "payload", "refused before", "on refused"][kind];
+    let name = ["height", "parents", "space", "payload", "refused before", "part of a group", "on refused"][kind];
     if world.learn(&entry)? {
         // A payload may be damaged into another good one.
         world.statistics.count("forged: admitted");
@@ -92,6 +94,19 @@ fn wrong_payload(world: &World, chance: &mut Chance) -> Result<Option<Entry>> {
         payload[at] ^= 1 << chance.below(8);
     }
     let on = any_version(world, chance)?;
+    Ok(Some(sign(world, author(world, chance), &on, payload)?))
+}
+
+/// An update that tears a column group.
+fn part_of_group(world: &World, chance: &mut Chance) -> Result<Option<Entry>> {
+    let on = any_version(world, chance)?;
+    let rows = read(&world.shadow, &on)?;
+    let torn = rows.iter().flat_map(|((table, _), row)| {
+        let groups = world.schema.tables()[*table].groups.iter().filter(|group| group.columns.len() > 1);
+        groups.flat_map(|group| &group.columns).map(move |column| (*table, row, *column))
+    });
+    let Some((table, row, column)) = chance.pick(&torn.collect::<Vec<_>>()).copied() else { return Ok(None) };
+    let payload = super::craft::part_of_group(&world.schema, (table, row), column);
     Ok(Some(sign(world, author(world, chance), &on, payload)?))
 }
 
