@@ -6,6 +6,7 @@
 //!
 //! Spec: docs/spec/verdicts.md VERDICT-8 to VERDICT-13.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::closure::{Given, conditions_of};
@@ -37,7 +38,14 @@ pub fn settle<S: Ground>(
         return Ok(());
     }
     let evaluator = Evaluator::new(store, index, bench);
-    let mut waves = Waves { tx, evaluator, whole: index.whole(), given: Given::new(), below: BTreeMap::new() };
+    let mut waves = Waves {
+        tx,
+        evaluator,
+        whole: index.whole(),
+        given: Given::new(),
+        below: BTreeMap::new(),
+        edges: RefCell::default(),
+    };
     let mut roots = BTreeSet::new();
     let derived = waves.evaluator.derived(pos)?;
     roots.extend((0..).zip(&derived.transactions).map(|(transaction, _)| CoTx { pos, transaction }));
@@ -47,7 +55,7 @@ pub fn settle<S: Ground>(
     // By chain, the first entry that is hit.
     let mut first = BTreeMap::new();
     for hit in waves.evaluator.hits(&derived, pos, &clock)? {
-        tx.insert_edge(hit, pos)?;
+        waves.depend(hit, pos)?;
         waves.mentioning(hit, &|of| of.pos == pos, &mut roots)?;
         first.entry(hit.chain()).or_insert(hit);
     }
@@ -92,6 +100,8 @@ struct Waves<'w, 'e, W, S> {
     given: Given,
     /// By co-transaction worked out: what it depends on.
     below: BTreeMap<CoTx, Vec<CoTx>>,
+    /// Dependencies kept by now: by source chain and target, the first source.
+    edges: RefCell<BTreeMap<(u32, Pos), u64>>,
 }
 
 impl<'e, S: Ground + 'e, W: VerdictWriter<Target = S>> Waves<'_, 'e, W, S> {
@@ -155,7 +165,18 @@ impl<'e, S: Ground + 'e, W: VerdictWriter<Target = S>> Waves<'_, 'e, W, S> {
                 self.tx.insert_reader(row, of.pos)?;
             }
         }
-        concurrent.into_iter().try_for_each(|target| self.tx.insert_edge(of.pos, target))
+        concurrent.into_iter().try_for_each(|target| self.depend(of.pos, target))
+    }
+
+    /// Keeps that an entry depends on a concurrent one, unless an earlier one of its chain does: that says as much.
+    fn depend(&self, source: Pos, target: Pos) -> Result<(), StoreError> {
+        let mut edges = self.edges.borrow_mut();
+        let first = edges.entry((source.chain(), target)).or_insert(u64::MAX);
+        if source.sequence() < *first {
+            *first = source.sequence();
+            self.tx.insert_edge(source, target)?;
+        }
+        Ok(())
     }
 
     /// Adds who depends on a co-transaction.
