@@ -60,6 +60,8 @@ pub(super) struct Alternative {
     pub(super) attackers: Vec<Opponent>,
     /// How senior the rows make, descending; empty where no row of the past is relied on.
     pub(super) weights: Vec<Weight>,
+    /// Where the rows were inserted: stamps of entries, co-transactions, operations, descending.
+    pub(super) places: Vec<(Stamp, u32, u32)>,
 }
 
 /// Somebody who must be live.
@@ -136,7 +138,7 @@ pub(super) fn reason(
         };
         let least = lost.into_iter().min_by(|(a, of_a), (b, of_b)| {
             let key = |alternative: &Alternative| {
-                (alternative.weights.contains(&Weight::Nothing), alternative.weights.clone())
+                (alternative.weights.contains(&Weight::Nothing), alternative.places.clone())
             };
             key(a).cmp(&key(b)).then(of_a.position.cmp(&of_b.position))
         });

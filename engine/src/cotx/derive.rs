@@ -383,7 +383,7 @@ impl<S: Ground> Evaluator<'_, S> {
                 }
                 let releases = self.releases(subject, &Counted { write, row, group })?;
                 let attackers = releases.into_iter().map(|of| Opponent { of, is_past: true, row: None }).collect();
-                alternatives.push(Alternative { witnesses, attackers, weights: Vec::new() });
+                alternatives.push(Alternative { witnesses, attackers, ..Alternative::default() });
             }
         }
         Ok(alternatives)

@@ -153,9 +153,12 @@ impl<S: Ground> PastRows<'_, '_, S> {
             for row in past {
                 self.evaluator.rely_on(self.subject, &mut alternative, row, true)?;
                 alternative.weights.push(self.evaluator.weight(row)?);
+                alternative.places.push(self.evaluator.place(row)?);
             }
             alternative.weights.extend(self.own_weights(&own)?);
             alternative.weights.sort_unstable_by(|a, b| b.cmp(a));
+            alternative.places.extend(own.iter().map(|row| (self.subject.stamp, row.transaction, row.operation)));
+            alternative.places.sort_unstable_by(|a, b| b.cmp(a));
             alternatives.push(alternative);
         }
         Ok(Some(alternatives))
