@@ -1,5 +1,5 @@
 //! Test tools for the Treaty engine: graphs drawn as text, naive oracles, a log without admission, failing writes,
-//! figures of benchmarks.
+//! figures of benchmarks; and a PostgreSQL server for the crates above it.
 //!
 //! Everything here is for tests alone and may panic: a wrong drawing is a wrong test.
 
@@ -9,6 +9,7 @@ mod drawn_schema;
 mod figures;
 mod gate;
 mod oracle;
+mod postgres;
 mod quarrel;
 mod random;
 mod scenario;
@@ -24,6 +25,7 @@ pub use drawn_schema::{
 pub use figures::Figures;
 pub use gate::{CopyEach, FailNth};
 pub use oracle::Oracle;
+pub use postgres::{Durability, PostgresServer, not_as_root};
 pub use quarrel::{Dice, Quarrel};
 pub use random::{dag, shuffled};
 pub use scenario::{Evaluates, Scenario};
