@@ -2,6 +2,7 @@
 //!
 //! * [`cli`] - the commands, one file each.
 //! * [`config`] - `treaty.toml`, environment and flags, read once into one checked value.
+//! * [`database`] - what is common knows of a database: one trait, implemented by each kind.
 //! * [`home`] - the data directory: the identity key, the lock, remembered peers, the running sidecar's status.
 //! * [`capture`] - from what the triggers noted to transactions.
 //! * [`http`] - reports, status and metrics for whoever asks by HTTP.
@@ -14,6 +15,7 @@
 pub mod capture;
 pub mod cli;
 pub mod config;
+pub mod database;
 pub mod home;
 pub mod http;
 pub mod link;

@@ -1,7 +1,7 @@
 //! From queue lines to transactions: what belongs together, and in which order.
 //!
 //! The queue holds keys only, in the order of the statements that touched them. [`plan`] cuts it into *parts* (at the
-//! marks that the application sets and, in a backlog, at pauses), then joins what cannot be told apart any more: values
+//! marks that the application sets, where the database tells transactions apart at their bounds and, in a backlog, at pauses), then joins what cannot be told apart any more: values
 //! are read when the queue is drained, so two parts that touched one row, and all between them, become one group.
 //! Pure; knows no database.
 
@@ -26,8 +26,21 @@ pub struct Line {
     pub seq: i64,
     /// When it was written, by the database's clock, in milliseconds since 1970.
     pub at_ms: i64,
+    /// The database's number of the transaction that wrote it; 0 where that is not known.
+    pub transaction: u64,
+    /// What the tables showed then, by the database's number of it.
+    pub view: i64,
+    /// The author that the transaction named, by index into the authors of the queue.
+    pub author: Option<u32>,
     /// What it says.
     pub said: Said,
+}
+
+impl Line {
+    /// A line of a database that tells only the number, the time and the row.
+    pub fn plain(seq: i64, at_ms: i64, said: Said) -> Line {
+        Line { seq, at_ms, transaction: 0, view: 0, author: None, said }
+    }
 }
 
 /// What a line of the queue says.
@@ -98,7 +111,7 @@ pub enum Pauses {
 
 /// Groups the lines of a queue into transactions; groups without rows (a mark and nothing else) are left out.
 ///
-/// * `lines` - as one snapshot shows them, ascending by `seq`.
+/// * `lines` - as one snapshot shows them; each transaction's together, and after those that it depends on.
 /// * returns - in order; cost O(n log n).
 pub fn plan(lines: &[Line], pauses: Pauses) -> Plan {
     let starts = part_starts(lines, pauses);
@@ -125,11 +138,12 @@ pub fn plan(lines: &[Line], pauses: Pauses) -> Plan {
 fn part_starts(lines: &[Line], pauses: Pauses) -> Vec<usize> {
     let mut starts = vec![0];
     for (index, pair) in lines.windows(2).enumerate() {
+        let is_other = pair[1].transaction != pair[0].transaction;
         let is_pause = match pauses {
             Pauses::Ignored => false,
             Pauses::CutAt { gap_ms } => pair[1].at_ms.saturating_sub(pair[0].at_ms) >= gap_ms,
         };
-        if is_pause || pair[1].said == Said::Mark {
+        if is_other || is_pause || pair[1].said == Said::Mark {
             starts.push(index + 1);
         }
     }
@@ -192,7 +206,7 @@ mod tests {
                 "|" => Said::Mark,
                 _ => Said::Touched(ShownRow { table: 0, id: RowId([word.as_bytes()[0]; 16]) }),
             };
-            lines.push(Line { seq: i64::try_from(lines.len()).unwrap(), at_ms, said });
+            lines.push(Line::plain(i64::try_from(lines.len()).unwrap(), at_ms, said));
         }
         lines
     }
@@ -239,10 +253,9 @@ mod tests {
     proptest! {
         #[test]
         fn every_row_is_in_one_group_and_no_part_is_split(words in proptest::collection::vec(0_u8..12, 0..60)) {
-            let lines: Vec<Line> = words.iter().enumerate().map(|(index, &word)| Line {
-                seq: i64::try_from(index).unwrap(),
-                at_ms: 0,
-                said: if word > 8 { Said::Mark } else { Said::Touched(ShownRow { table: 0, id: RowId([word; 16]) }) },
+            let lines: Vec<Line> = words.iter().enumerate().map(|(index, &word)| {
+                let said = if word > 8 { Said::Mark } else { Said::Touched(ShownRow { table: 0, id: RowId([word; 16]) }) };
+                Line::plain(i64::try_from(index).unwrap(), 0, said)
             }).collect();
             let plan = plan(&lines, Pauses::Ignored);
             for (index, line) in lines.iter().enumerate() {

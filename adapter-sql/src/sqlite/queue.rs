@@ -70,14 +70,14 @@ pub(super) fn read_queue(connection: &Connection, tables: &[TableSql]) -> Result
         let at_ms = row.get(3).map_err(&failed)?;
         let name = row.get_ref(1).map_err(&failed)?;
         let Some(name) = name.as_str_or_null().map_err(|cause| failed(cause.into()))? else {
-            queue.lines.push(Line { seq, at_ms, said: Said::Mark });
+            queue.lines.push(Line::plain(seq, at_ms, Said::Mark));
             continue;
         };
         let table = by_name.get(name).copied();
         let stored = row.get_ref(2).map_err(&failed)?;
         match (table, read_id(stored)) {
             (Some(table), Some(id)) => {
-                queue.lines.push(Line { seq, at_ms, said: Said::Touched(ShownRow { table, id }) });
+                queue.lines.push(Line::plain(seq, at_ms, Said::Touched(ShownRow { table, id })));
             }
             _ => queue.nameless.push(Nameless { seq, table, stored_id: owned(stored) }),
         }

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     fn lines(spec: &[(i64, i64)]) -> Vec<Line> {
-        spec.iter().map(|&(seq, at_ms)| Line { seq, at_ms, said: Said::Mark }).collect()
+        spec.iter().map(|&(seq, at_ms)| Line::plain(seq, at_ms, Said::Mark)).collect()
     }
 
     fn receipt(taken: &[Line], before: Option<&Receipt>) -> Receipt {
