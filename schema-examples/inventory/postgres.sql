@@ -130,17 +130,180 @@ CREATE OR REPLACE VIEW public.treaty_rollbacks AS SELECT * FROM treaty.rollbacks
 -- Of two claims of a key one is rolled back: nothing that stands is withheld from its table any more.
 DROP TABLE treaty.withheld;
 
+-- Whom the statement named: the row's treaty_author if it named one, else the setting treaty.author; NULL: nobody.
+ALTER TABLE treaty.queue ADD COLUMN author text COLLATE "C";
+-- When the statement ran: with seq it tells a line from one of the same number in a database restored from a backup.
+ALTER TABLE treaty.queue ADD COLUMN at timestamptz NOT NULL DEFAULT statement_timestamp();
+-- Before the row of treaty.state is there, the tables show the first view.
+UPDATE treaty.queue SET view = 0 WHERE view IS NULL;
+ALTER TABLE treaty.queue ALTER COLUMN view SET NOT NULL;
+
+-- What the tables showed at each view that undrained work may have seen. A view counts what others did: a batch of theirs
+-- adds the next one; what is taken from the queue joins every view that it was or could have been written on. The row
+-- of treaty.state.view always says what treaty.state says.
+CREATE TABLE treaty.views (
+  view  bigint PRIMARY KEY,
+  shown text NOT NULL,
+  basis bigint NOT NULL,
+  made  timestamptz NOT NULL DEFAULT now()
+);
+
+-- Whether the sidecar sleeps and wants to be told of the next commit. Empty unless the operator chose NOTIFY: a pending
+-- NOTIFY takes a lock of the whole cluster at commit. Empty after a crash, too.
+CREATE UNLOGGED TABLE treaty.wake (armed boolean NOT NULL);
+
+-- Functions are in functions.sql from here on, which is run again whenever one differs.
+DROP FUNCTION treaty.names_author();
+
+-- Applications read their reports, and ask treaty.is_applying() in triggers of their own. Nothing else is theirs.
+GRANT SELECT ON public.treaty_rollbacks TO PUBLIC;
+GRANT USAGE ON SCHEMA treaty TO PUBLIC;
+
+-- The functions of the bookkeeping, as they are now: run after the numbered files, and again whenever one is not as here.
+
+-- Whether the session is the sidecar's: asked only where treaty.applying is on, which any role could set.
+CREATE OR REPLACE FUNCTION treaty.is_sidecar() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM treaty.state s WHERE s.role = session_user)
+$$;
+REVOKE EXECUTE ON FUNCTION treaty.is_sidecar() FROM PUBLIC;
+
+-- Whether the sidecar writes: for triggers of the application that must not run again for what they caused elsewhere.
+CREATE OR REPLACE FUNCTION treaty.is_applying() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(current_setting('treaty.applying', true), '') = 'on' AND EXISTS (SELECT FROM treaty.state s WHERE s.role = session_user)
+$$;
+GRANT EXECUTE ON FUNCTION treaty.is_applying() TO PUBLIC;
+
+-- Capture, by statement; the argument is the table's name in the schema.
+--
+-- The view is read now, not when the statement began: what the sidecar applied in between the statement's rows hold already,
+-- because a row is written in its newest version.
+CREATE OR REPLACE FUNCTION treaty.capture_new() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  named text := nullif(current_setting('treaty.author', true), '');
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF named !~ '^id1[a-z2-7]{60}$' THEN
+    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  END IF;
+  INSERT INTO treaty.queue (table_name, row_id, view, author)
+  SELECT TG_ARGV[0], n.id, coalesce((SELECT s.view FROM treaty.state s), 0),
+    coalesce(CASE WHEN n.treaty_status = 'pending' THEN n.treaty_author END, named)
+  FROM new_rows n;
+  IF FOUND AND EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.capture_new() FROM PUBLIC;
+
+-- A deleted row names nobody.
+CREATE OR REPLACE FUNCTION treaty.capture_old() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  named text := nullif(current_setting('treaty.author', true), '');
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF named !~ '^id1[a-z2-7]{60}$' THEN
+    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  END IF;
+  INSERT INTO treaty.queue (table_name, row_id, view, author)
+  SELECT TG_ARGV[0], o.id, coalesce((SELECT s.view FROM treaty.state s), 0), named FROM old_rows o;
+  IF FOUND AND EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.capture_old() FROM PUBLIC;
+
+-- Capture, by row, of what runs in the replica role (the workers of logical replication, loaders): they fire no triggers by
+-- statement.
+CREATE OR REPLACE FUNCTION treaty.capture_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  named text := nullif(current_setting('treaty.author', true), '');
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF TG_OP = 'DELETE' THEN
+    INSERT INTO treaty.queue (table_name, row_id, view, author)
+    VALUES (TG_ARGV[0], OLD.id, coalesce((SELECT s.view FROM treaty.state s), 0), named);
+  ELSE
+    INSERT INTO treaty.queue (table_name, row_id, view, author)
+    VALUES (TG_ARGV[0], NEW.id, coalesce((SELECT s.view FROM treaty.state s), 0),
+      coalesce(CASE WHEN NEW.treaty_status = 'pending' THEN NEW.treaty_author END, named));
+  END IF;
+  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.capture_row() FROM PUBLIC;
+
+-- TRUNCATE shows no rows to any trigger: it becomes the deletion of each. It removes rows, too, that a transaction with a
+-- snapshot of its own does not see, and nobody could note.
+CREATE OR REPLACE FUNCTION treaty.capture_truncate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  named text := nullif(current_setting('treaty.author', true), '');
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF named !~ '^id1[a-z2-7]{60}$' THEN
+    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION USING MESSAGE = TG_ARGV[0] || ': TRUNCATE in a transaction that is ' || current_setting('transaction_isolation')
+      || ' could remove rows that it does not see', HINT = 'Use DELETE, or READ COMMITTED.', ERRCODE = 'feature_not_supported';
+  END IF;
+  EXECUTE format('INSERT INTO treaty.queue (table_name, row_id, view, author)
+    SELECT %L, t.id, coalesce((SELECT s.view FROM treaty.state s), 0), %L FROM %I.%I t',
+    TG_ARGV[0], named, TG_TABLE_SCHEMA, TG_TABLE_NAME);
+  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.capture_truncate() FROM PUBLIC;
+
+-- A row that is inserted with another status was copied from somewhere, and its author with it: neither is true of this row.
+CREATE OR REPLACE FUNCTION treaty.insert_pending() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  NEW.treaty_status := 'pending';
+  NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  RETURN NEW;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.insert_pending() FROM PUBLIC;
+
+-- Fires only if a statement names the author, and says so to the trigger after it, in the row itself.
+CREATE OR REPLACE FUNCTION treaty.name_author() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  NEW.treaty_status := 'named';
+  RETURN NEW;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.name_author() FROM PUBLIC;
+
+-- Whether the running transaction has named an author other than this one: asked before a DELETE is refused early, because
+-- a deleted row names none and goes with its transaction.
+CREATE OR REPLACE FUNCTION treaty.names_other(author text) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM treaty.queue q WHERE q.transaction = pg_current_xact_id() AND q.author <> names_other.author)
+$$;
+REVOKE EXECUTE ON FUNCTION treaty.names_other(author text) FROM PUBLIC;
+
+-- Whether the running transaction has written a row.
+CREATE OR REPLACE FUNCTION treaty.has_written(table_name text, row_id uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM treaty.queue q WHERE q.transaction = pg_current_xact_id()
+    AND q.row_id = has_written.row_id AND q.table_name = has_written.table_name)
+$$;
+REVOKE EXECUTE ON FUNCTION treaty.has_written(table_name text, row_id uuid) FROM PUBLIC;
+
 CREATE TABLE "public"."staff" (
   "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
   "who" text COLLATE "C" NOT NULL CONSTRAINT "who must be an IDENTITY" CHECK ("who" ~ '^id1[a-z2-7]{60}$'),
   "name" text COLLATE "C" NOT NULL,
   "lead" boolean NOT NULL DEFAULT FALSE,
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text,
+  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
   CONSTRAINT "staff_who_key" UNIQUE ("who")
 );
 
-CREATE FUNCTION treaty."update_staff"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION treaty."update_staff"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
@@ -153,52 +316,67 @@ BEGIN
   IF NEW."lead" IS DISTINCT FROM OLD."lead" THEN
     RAISE EXCEPTION USING MESSAGE = 'staff.lead never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
   END IF;
-  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  IF NEW.treaty_status <> 'named' THEN
+    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('staff', OLD."id") THEN
+      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+    END IF;
+  END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."update_staff"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_insert_staff"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE r1."id" <> n."id" AND ((r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'staff: policy leads_hire refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_insert_staff"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_update_staff"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE ((o."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity))) IS NOT TRUE AND ROW(o."id", o."who", o."name", o."lead") IS DISTINCT FROM ROW(n."id", n."who", n."name", n."lead")) THEN
+    RAISE EXCEPTION USING MESSAGE = 'staff: policy own_name refuses this UPDATE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_update_staff"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_delete_staff"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM (SELECT * FROM "public"."staff" UNION ALL SELECT * FROM old_rows) r1 WHERE ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
+    RAISE EXCEPTION USING MESSAGE = 'staff: policy leads_dismiss refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_delete_staff"() FROM PUBLIC;
+CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."staff" FOR EACH ROW
+WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
+ALTER TABLE "public"."staff" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."staff" FOR EACH ROW
-WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
+ALTER TABLE "public"."staff" ENABLE ALWAYS TRIGGER "zz_treaty_named";
 CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."staff" FOR EACH ROW EXECUTE FUNCTION treaty."update_staff"();
+ALTER TABLE "public"."staff" ENABLE ALWAYS TRIGGER "zz_treaty_update";
 CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."staff" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('staff');
 CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."staff" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('staff');
 CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."staff" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('staff');
-CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."staff"
-FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('staff');
-CREATE FUNCTION treaty."may_insert_staff"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE r1."id" <> n."id" AND ((r1."who" = coalesce(n.treaty_author, s.identity)) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
-    RAISE EXCEPTION USING MESSAGE = 'staff: policy leads_hire refuses this INSERT', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
+CREATE TRIGGER treaty_capture_replica AFTER INSERT OR DELETE OR UPDATE ON "public"."staff" FOR EACH ROW EXECUTE FUNCTION treaty.capture_row('staff');
+ALTER TABLE "public"."staff" ENABLE REPLICA TRIGGER "treaty_capture_replica";
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."staff" FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('staff');
+ALTER TABLE "public"."staff" ENABLE ALWAYS TRIGGER "treaty_capture_truncate";
 CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."staff" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_staff"();
-CREATE FUNCTION treaty."may_update_staff"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE ((o."who" = coalesce(n.treaty_author, s.identity))) IS NOT TRUE AND ROW(o."id", o."who", o."name", o."lead") IS DISTINCT FROM ROW(n."id", n."who", n."name", n."lead")) THEN
-    RAISE EXCEPTION USING MESSAGE = 'staff: policy own_name refuses this UPDATE', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
 CREATE TRIGGER treaty_a_may_update AFTER UPDATE ON "public"."staff" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_update_staff"();
-CREATE FUNCTION treaty."may_delete_staff"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM (SELECT * FROM "public"."staff" UNION ALL SELECT * FROM old_rows) r1 WHERE ((r1."who" = s.identity) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
-    RAISE EXCEPTION USING MESSAGE = 'staff: policy leads_dismiss refuses this DELETE', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
 CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."staff" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_staff"();
 
@@ -212,65 +390,80 @@ CREATE TABLE "public"."suppliers" (
   "closes" time NOT NULL DEFAULT '17:30:00'::time CONSTRAINT "closes must be before 24:00" CHECK ("closes" < '24:00'),
   "contract" bytea,
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text,
+  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
   CONSTRAINT "contract_runs_forward" CHECK ((("until" IS NULL) OR ((NOT ("since" IS NULL)) AND ("since" <= "until")))),
   CONSTRAINT "opens_before_it_closes" CHECK (("opens" < "closes")),
   CONSTRAINT "suppliers_vat_key" UNIQUE ("vat")
 );
 
-CREATE FUNCTION treaty."update_suppliers"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION treaty."update_suppliers"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
   IF NEW."id" IS DISTINCT FROM OLD."id" THEN
     RAISE EXCEPTION USING MESSAGE = 'suppliers: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
   END IF;
-  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  IF NEW.treaty_status <> 'named' THEN
+    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('suppliers', OLD."id") THEN
+      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+    END IF;
+  END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."update_suppliers"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_insert_suppliers"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'suppliers: policy staff_add refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_insert_suppliers"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_update_suppliers"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)))) IS NOT TRUE AND ROW(o."id", o."name", o."vat", o."since", o."until", o."opens", o."closes", o."contract") IS DISTINCT FROM ROW(n."id", n."name", n."vat", n."since", n."until", n."opens", n."closes", n."contract") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'suppliers: policy staff_edit refuses this UPDATE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_update_suppliers"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_delete_suppliers"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
+    RAISE EXCEPTION USING MESSAGE = 'suppliers: policy leads_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_delete_suppliers"() FROM PUBLIC;
+CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."suppliers" FOR EACH ROW
+WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
+ALTER TABLE "public"."suppliers" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."suppliers" FOR EACH ROW
-WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
+ALTER TABLE "public"."suppliers" ENABLE ALWAYS TRIGGER "zz_treaty_named";
 CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."suppliers" FOR EACH ROW EXECUTE FUNCTION treaty."update_suppliers"();
+ALTER TABLE "public"."suppliers" ENABLE ALWAYS TRIGGER "zz_treaty_update";
 CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."suppliers" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('suppliers');
 CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."suppliers" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('suppliers');
 CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."suppliers" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('suppliers');
-CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."suppliers"
-FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('suppliers');
-CREATE FUNCTION treaty."may_insert_suppliers"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
-    RAISE EXCEPTION USING MESSAGE = 'suppliers: policy staff_add refuses this INSERT', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
+CREATE TRIGGER treaty_capture_replica AFTER INSERT OR DELETE OR UPDATE ON "public"."suppliers" FOR EACH ROW EXECUTE FUNCTION treaty.capture_row('suppliers');
+ALTER TABLE "public"."suppliers" ENABLE REPLICA TRIGGER "treaty_capture_replica";
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."suppliers" FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('suppliers');
+ALTER TABLE "public"."suppliers" ENABLE ALWAYS TRIGGER "treaty_capture_truncate";
 CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."suppliers" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_suppliers"();
-CREATE FUNCTION treaty."may_update_suppliers"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity)))) IS NOT TRUE AND ROW(o."id", o."name", o."vat", o."since", o."until", o."opens", o."closes", o."contract") IS DISTINCT FROM ROW(n."id", n."name", n."vat", n."since", n."until", n."opens", n."closes", n."contract") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
-    RAISE EXCEPTION USING MESSAGE = 'suppliers: policy staff_edit refuses this UPDATE', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
 CREATE TRIGGER treaty_a_may_update AFTER UPDATE ON "public"."suppliers" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_update_suppliers"();
-CREATE FUNCTION treaty."may_delete_suppliers"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE ((r1."who" = s.identity) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
-    RAISE EXCEPTION USING MESSAGE = 'suppliers: policy leads_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
 CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."suppliers" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_suppliers"();
 
@@ -287,7 +480,7 @@ CREATE TABLE "public"."products" (
   "pack_size" integer NOT NULL DEFAULT 1,
   "attributes" jsonb,
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text,
+  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
   CONSTRAINT "products_cost_check" CHECK (("cost" >= '0'::numeric)),
   CONSTRAINT "products_tax_check" CHECK ((("tax" >= '0'::numeric) AND ("tax" <= '1'::numeric))),
   CONSTRAINT "products_weight_kg_check" CHECK (("weight_kg" > '0'::double precision)),
@@ -298,59 +491,74 @@ CREATE TABLE "public"."products" (
   CONSTRAINT "products_supplier_id_fkey" FOREIGN KEY ("supplier_id") REFERENCES "public"."suppliers" ("id") ON DELETE RESTRICT DEFERRABLE INITIALLY IMMEDIATE
 );
 
-CREATE FUNCTION treaty."update_products"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION treaty."update_products"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
   IF NEW."id" IS DISTINCT FROM OLD."id" THEN
     RAISE EXCEPTION USING MESSAGE = 'products: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
   END IF;
-  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  IF NEW.treaty_status <> 'named' THEN
+    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('products', OLD."id") THEN
+      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+    END IF;
+  END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."update_products"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_insert_products"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'products: policy staff_list refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_insert_products"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_update_products"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)))) IS NOT TRUE AND ROW(o."id", o."sku", o."name", o."supplier_id", o."cost", o."price", o."reduced", o."tax", o."weight_kg", o."pack_size", o."attributes") IS DISTINCT FROM ROW(n."id", n."sku", n."name", n."supplier_id", n."cost", n."price", n."reduced", n."tax", n."weight_kg", n."pack_size", n."attributes") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'products: policy staff_price refuses this UPDATE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_update_products"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_delete_products"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
+    RAISE EXCEPTION USING MESSAGE = 'products: policy leads_delist refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_delete_products"() FROM PUBLIC;
+CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."products" FOR EACH ROW
+WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
+ALTER TABLE "public"."products" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."products" FOR EACH ROW
-WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
+ALTER TABLE "public"."products" ENABLE ALWAYS TRIGGER "zz_treaty_named";
 CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."products" FOR EACH ROW EXECUTE FUNCTION treaty."update_products"();
+ALTER TABLE "public"."products" ENABLE ALWAYS TRIGGER "zz_treaty_update";
 CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."products" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('products');
 CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."products" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('products');
 CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."products" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('products');
-CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."products"
-FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('products');
-CREATE FUNCTION treaty."may_insert_products"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
-    RAISE EXCEPTION USING MESSAGE = 'products: policy staff_list refuses this INSERT', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
+CREATE TRIGGER treaty_capture_replica AFTER INSERT OR DELETE OR UPDATE ON "public"."products" FOR EACH ROW EXECUTE FUNCTION treaty.capture_row('products');
+ALTER TABLE "public"."products" ENABLE REPLICA TRIGGER "treaty_capture_replica";
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."products" FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('products');
+ALTER TABLE "public"."products" ENABLE ALWAYS TRIGGER "treaty_capture_truncate";
 CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."products" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_products"();
-CREATE FUNCTION treaty."may_update_products"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity)))) IS NOT TRUE AND ROW(o."id", o."sku", o."name", o."supplier_id", o."cost", o."price", o."reduced", o."tax", o."weight_kg", o."pack_size", o."attributes") IS DISTINCT FROM ROW(n."id", n."sku", n."name", n."supplier_id", n."cost", n."price", n."reduced", n."tax", n."weight_kg", n."pack_size", n."attributes") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
-    RAISE EXCEPTION USING MESSAGE = 'products: policy staff_price refuses this UPDATE', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
 CREATE TRIGGER treaty_a_may_update AFTER UPDATE ON "public"."products" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_update_products"();
-CREATE FUNCTION treaty."may_delete_products"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE ((r1."who" = s.identity) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
-    RAISE EXCEPTION USING MESSAGE = 'products: policy leads_delist refuses this DELETE', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
 CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."products" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_products"();
 
@@ -363,66 +571,81 @@ CREATE TABLE "public"."deliveries" (
   "slot_to" timestamp NOT NULL CONSTRAINT "slot_to must be within the years 1 to 9999" CHECK ("slot_to" >= '0001-01-01' AND "slot_to" < '10000-01-01'),
   "freight" numeric(20, 2) NOT NULL DEFAULT '0.00'::numeric CONSTRAINT "freight must not be NaN" CHECK ("freight" <> 'NaN'),
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text,
+  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
   CONSTRAINT "deliveries_freight_check" CHECK (("freight" >= '0'::numeric)),
   CONSTRAINT "arrived_after_order" CHECK (("arrived_at" >= "ordered_at")),
   CONSTRAINT "slot_runs_forward" CHECK (("slot_from" < "slot_to")),
   CONSTRAINT "deliveries_supplier_id_fkey" FOREIGN KEY ("supplier_id") REFERENCES "public"."suppliers" ("id") ON DELETE RESTRICT DEFERRABLE INITIALLY IMMEDIATE
 );
 
-CREATE FUNCTION treaty."update_deliveries"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION treaty."update_deliveries"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
   IF NEW."id" IS DISTINCT FROM OLD."id" THEN
     RAISE EXCEPTION USING MESSAGE = 'deliveries: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
   END IF;
-  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  IF NEW.treaty_status <> 'named' THEN
+    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('deliveries', OLD."id") THEN
+      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+    END IF;
+  END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."update_deliveries"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_insert_deliveries"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'deliveries: policy staff_order refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_insert_deliveries"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_update_deliveries"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)))) IS NOT TRUE AND ROW(o."id", o."supplier_id", o."ordered_at", o."arrived_at", o."slot_from", o."slot_to", o."freight") IS DISTINCT FROM ROW(n."id", n."supplier_id", n."ordered_at", n."arrived_at", n."slot_from", n."slot_to", n."freight") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'deliveries: policy staff_amend refuses this UPDATE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_update_deliveries"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_delete_deliveries"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
+    RAISE EXCEPTION USING MESSAGE = 'deliveries: policy leads_cancel refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_delete_deliveries"() FROM PUBLIC;
+CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."deliveries" FOR EACH ROW
+WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
+ALTER TABLE "public"."deliveries" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."deliveries" FOR EACH ROW
-WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
+ALTER TABLE "public"."deliveries" ENABLE ALWAYS TRIGGER "zz_treaty_named";
 CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."deliveries" FOR EACH ROW EXECUTE FUNCTION treaty."update_deliveries"();
+ALTER TABLE "public"."deliveries" ENABLE ALWAYS TRIGGER "zz_treaty_update";
 CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."deliveries" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('deliveries');
 CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."deliveries" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('deliveries');
 CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."deliveries" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('deliveries');
-CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."deliveries"
-FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('deliveries');
-CREATE FUNCTION treaty."may_insert_deliveries"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
-    RAISE EXCEPTION USING MESSAGE = 'deliveries: policy staff_order refuses this INSERT', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
+CREATE TRIGGER treaty_capture_replica AFTER INSERT OR DELETE OR UPDATE ON "public"."deliveries" FOR EACH ROW EXECUTE FUNCTION treaty.capture_row('deliveries');
+ALTER TABLE "public"."deliveries" ENABLE REPLICA TRIGGER "treaty_capture_replica";
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."deliveries" FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('deliveries');
+ALTER TABLE "public"."deliveries" ENABLE ALWAYS TRIGGER "treaty_capture_truncate";
 CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."deliveries" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_deliveries"();
-CREATE FUNCTION treaty."may_update_deliveries"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity)))) IS NOT TRUE AND ROW(o."id", o."supplier_id", o."ordered_at", o."arrived_at", o."slot_from", o."slot_to", o."freight") IS DISTINCT FROM ROW(n."id", n."supplier_id", n."ordered_at", n."arrived_at", n."slot_from", n."slot_to", n."freight") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
-    RAISE EXCEPTION USING MESSAGE = 'deliveries: policy staff_amend refuses this UPDATE', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
 CREATE TRIGGER treaty_a_may_update AFTER UPDATE ON "public"."deliveries" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_update_deliveries"();
-CREATE FUNCTION treaty."may_delete_deliveries"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE ((r1."who" = s.identity) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
-    RAISE EXCEPTION USING MESSAGE = 'deliveries: policy leads_cancel refuses this DELETE', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
 CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."deliveries" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_deliveries"();
 
@@ -435,14 +658,14 @@ CREATE TABLE "public"."movements" (
   "unit_price" numeric(12, 2) CONSTRAINT "unit_price must not be NaN" CHECK ("unit_price" <> 'NaN'),
   "at" timestamptz NOT NULL DEFAULT now() CONSTRAINT "at must be within the years 1 to 9999" CHECK ("at" >= '0001-01-01 00:00:00+00' AND "at" < '10000-01-01 00:00:00+00'),
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text,
+  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
   CONSTRAINT "movements_quantity_check" CHECK (("quantity" <> '0'::bigint)),
   CONSTRAINT "sales_have_a_price" CHECK ((("quantity" > '0'::bigint) OR (NOT ("unit_price" IS NULL)))),
   CONSTRAINT "movements_product_id_fkey" FOREIGN KEY ("product_id") REFERENCES "public"."products" ("id") ON DELETE RESTRICT DEFERRABLE INITIALLY IMMEDIATE,
   CONSTRAINT "movements_delivery_id_fkey" FOREIGN KEY ("delivery_id") REFERENCES "public"."deliveries" ("id") ON DELETE CASCADE DEFERRABLE INITIALLY IMMEDIATE
 );
 
-CREATE FUNCTION treaty."update_movements"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION treaty."update_movements"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
@@ -467,33 +690,26 @@ BEGIN
   IF NEW."at" IS DISTINCT FROM OLD."at" THEN
     RAISE EXCEPTION USING MESSAGE = 'movements.at never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
   END IF;
-  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  IF NEW.treaty_status <> 'named' THEN
+    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('movements', OLD."id") THEN
+      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+    END IF;
+  END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
-CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."movements" FOR EACH ROW
-WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
-CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."movements" FOR EACH ROW EXECUTE FUNCTION treaty."update_movements"();
-CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."movements" REFERENCING NEW TABLE AS new_rows
-FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('movements');
-CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."movements" REFERENCING NEW TABLE AS new_rows
-FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('movements');
-CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."movements" REFERENCING OLD TABLE AS old_rows
-FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('movements');
-CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."movements"
-FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('movements');
-CREATE FUNCTION treaty."may_insert_movements"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+REVOKE EXECUTE ON FUNCTION treaty."update_movements"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_insert_movements"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (((n."booked_by" = coalesce(n.treaty_author, s.identity)) AND EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (((n."booked_by" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'movements: policy staff_book refuses this INSERT', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
 END $treaty$;
-CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."movements" REFERENCING NEW TABLE AS new_rows
-FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_movements"();
-CREATE FUNCTION treaty."may_delete_movements"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+REVOKE EXECUTE ON FUNCTION treaty."may_insert_movements"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_delete_movements"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
@@ -502,5 +718,26 @@ BEGIN
   END IF;
   RETURN NULL;
 END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_delete_movements"() FROM PUBLIC;
+CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."movements" FOR EACH ROW
+WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
+ALTER TABLE "public"."movements" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
+CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."movements" FOR EACH ROW
+WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
+ALTER TABLE "public"."movements" ENABLE ALWAYS TRIGGER "zz_treaty_named";
+CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."movements" FOR EACH ROW EXECUTE FUNCTION treaty."update_movements"();
+ALTER TABLE "public"."movements" ENABLE ALWAYS TRIGGER "zz_treaty_update";
+CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."movements" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('movements');
+CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."movements" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('movements');
+CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."movements" REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('movements');
+CREATE TRIGGER treaty_capture_replica AFTER INSERT OR DELETE OR UPDATE ON "public"."movements" FOR EACH ROW EXECUTE FUNCTION treaty.capture_row('movements');
+ALTER TABLE "public"."movements" ENABLE REPLICA TRIGGER "treaty_capture_replica";
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."movements" FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('movements');
+ALTER TABLE "public"."movements" ENABLE ALWAYS TRIGGER "treaty_capture_truncate";
+CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."movements" REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_movements"();
 CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."movements" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_movements"();

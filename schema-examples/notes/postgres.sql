@@ -130,17 +130,180 @@ CREATE OR REPLACE VIEW public.treaty_rollbacks AS SELECT * FROM treaty.rollbacks
 -- Of two claims of a key one is rolled back: nothing that stands is withheld from its table any more.
 DROP TABLE treaty.withheld;
 
+-- Whom the statement named: the row's treaty_author if it named one, else the setting treaty.author; NULL: nobody.
+ALTER TABLE treaty.queue ADD COLUMN author text COLLATE "C";
+-- When the statement ran: with seq it tells a line from one of the same number in a database restored from a backup.
+ALTER TABLE treaty.queue ADD COLUMN at timestamptz NOT NULL DEFAULT statement_timestamp();
+-- Before the row of treaty.state is there, the tables show the first view.
+UPDATE treaty.queue SET view = 0 WHERE view IS NULL;
+ALTER TABLE treaty.queue ALTER COLUMN view SET NOT NULL;
+
+-- What the tables showed at each view that undrained work may have seen. A view counts what others did: a batch of theirs
+-- adds the next one; what is taken from the queue joins every view that it was or could have been written on. The row
+-- of treaty.state.view always says what treaty.state says.
+CREATE TABLE treaty.views (
+  view  bigint PRIMARY KEY,
+  shown text NOT NULL,
+  basis bigint NOT NULL,
+  made  timestamptz NOT NULL DEFAULT now()
+);
+
+-- Whether the sidecar sleeps and wants to be told of the next commit. Empty unless the operator chose NOTIFY: a pending
+-- NOTIFY takes a lock of the whole cluster at commit. Empty after a crash, too.
+CREATE UNLOGGED TABLE treaty.wake (armed boolean NOT NULL);
+
+-- Functions are in functions.sql from here on, which is run again whenever one differs.
+DROP FUNCTION treaty.names_author();
+
+-- Applications read their reports, and ask treaty.is_applying() in triggers of their own. Nothing else is theirs.
+GRANT SELECT ON public.treaty_rollbacks TO PUBLIC;
+GRANT USAGE ON SCHEMA treaty TO PUBLIC;
+
+-- The functions of the bookkeeping, as they are now: run after the numbered files, and again whenever one is not as here.
+
+-- Whether the session is the sidecar's: asked only where treaty.applying is on, which any role could set.
+CREATE OR REPLACE FUNCTION treaty.is_sidecar() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM treaty.state s WHERE s.role = session_user)
+$$;
+REVOKE EXECUTE ON FUNCTION treaty.is_sidecar() FROM PUBLIC;
+
+-- Whether the sidecar writes: for triggers of the application that must not run again for what they caused elsewhere.
+CREATE OR REPLACE FUNCTION treaty.is_applying() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(current_setting('treaty.applying', true), '') = 'on' AND EXISTS (SELECT FROM treaty.state s WHERE s.role = session_user)
+$$;
+GRANT EXECUTE ON FUNCTION treaty.is_applying() TO PUBLIC;
+
+-- Capture, by statement; the argument is the table's name in the schema.
+--
+-- The view is read now, not when the statement began: what the sidecar applied in between the statement's rows hold already,
+-- because a row is written in its newest version.
+CREATE OR REPLACE FUNCTION treaty.capture_new() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  named text := nullif(current_setting('treaty.author', true), '');
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF named !~ '^id1[a-z2-7]{60}$' THEN
+    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  END IF;
+  INSERT INTO treaty.queue (table_name, row_id, view, author)
+  SELECT TG_ARGV[0], n.id, coalesce((SELECT s.view FROM treaty.state s), 0),
+    coalesce(CASE WHEN n.treaty_status = 'pending' THEN n.treaty_author END, named)
+  FROM new_rows n;
+  IF FOUND AND EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.capture_new() FROM PUBLIC;
+
+-- A deleted row names nobody.
+CREATE OR REPLACE FUNCTION treaty.capture_old() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  named text := nullif(current_setting('treaty.author', true), '');
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF named !~ '^id1[a-z2-7]{60}$' THEN
+    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  END IF;
+  INSERT INTO treaty.queue (table_name, row_id, view, author)
+  SELECT TG_ARGV[0], o.id, coalesce((SELECT s.view FROM treaty.state s), 0), named FROM old_rows o;
+  IF FOUND AND EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.capture_old() FROM PUBLIC;
+
+-- Capture, by row, of what runs in the replica role (the workers of logical replication, loaders): they fire no triggers by
+-- statement.
+CREATE OR REPLACE FUNCTION treaty.capture_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  named text := nullif(current_setting('treaty.author', true), '');
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF TG_OP = 'DELETE' THEN
+    INSERT INTO treaty.queue (table_name, row_id, view, author)
+    VALUES (TG_ARGV[0], OLD.id, coalesce((SELECT s.view FROM treaty.state s), 0), named);
+  ELSE
+    INSERT INTO treaty.queue (table_name, row_id, view, author)
+    VALUES (TG_ARGV[0], NEW.id, coalesce((SELECT s.view FROM treaty.state s), 0),
+      coalesce(CASE WHEN NEW.treaty_status = 'pending' THEN NEW.treaty_author END, named));
+  END IF;
+  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.capture_row() FROM PUBLIC;
+
+-- TRUNCATE shows no rows to any trigger: it becomes the deletion of each. It removes rows, too, that a transaction with a
+-- snapshot of its own does not see, and nobody could note.
+CREATE OR REPLACE FUNCTION treaty.capture_truncate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  named text := nullif(current_setting('treaty.author', true), '');
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF named !~ '^id1[a-z2-7]{60}$' THEN
+    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION USING MESSAGE = TG_ARGV[0] || ': TRUNCATE in a transaction that is ' || current_setting('transaction_isolation')
+      || ' could remove rows that it does not see', HINT = 'Use DELETE, or READ COMMITTED.', ERRCODE = 'feature_not_supported';
+  END IF;
+  EXECUTE format('INSERT INTO treaty.queue (table_name, row_id, view, author)
+    SELECT %L, t.id, coalesce((SELECT s.view FROM treaty.state s), 0), %L FROM %I.%I t',
+    TG_ARGV[0], named, TG_TABLE_SCHEMA, TG_TABLE_NAME);
+  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.capture_truncate() FROM PUBLIC;
+
+-- A row that is inserted with another status was copied from somewhere, and its author with it: neither is true of this row.
+CREATE OR REPLACE FUNCTION treaty.insert_pending() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  NEW.treaty_status := 'pending';
+  NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  RETURN NEW;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.insert_pending() FROM PUBLIC;
+
+-- Fires only if a statement names the author, and says so to the trigger after it, in the row itself.
+CREATE OR REPLACE FUNCTION treaty.name_author() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  NEW.treaty_status := 'named';
+  RETURN NEW;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.name_author() FROM PUBLIC;
+
+-- Whether the running transaction has named an author other than this one: asked before a DELETE is refused early, because
+-- a deleted row names none and goes with its transaction.
+CREATE OR REPLACE FUNCTION treaty.names_other(author text) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM treaty.queue q WHERE q.transaction = pg_current_xact_id() AND q.author <> names_other.author)
+$$;
+REVOKE EXECUTE ON FUNCTION treaty.names_other(author text) FROM PUBLIC;
+
+-- Whether the running transaction has written a row.
+CREATE OR REPLACE FUNCTION treaty.has_written(table_name text, row_id uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM treaty.queue q WHERE q.transaction = pg_current_xact_id()
+    AND q.row_id = has_written.row_id AND q.table_name = has_written.table_name)
+$$;
+REVOKE EXECUTE ON FUNCTION treaty.has_written(table_name text, row_id uuid) FROM PUBLIC;
+
 CREATE TABLE "public"."members" (
   "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
   "who" text COLLATE "C" NOT NULL CONSTRAINT "who must be an IDENTITY" CHECK ("who" ~ '^id1[a-z2-7]{60}$'),
   "role" text COLLATE "C" NOT NULL,
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text,
+  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
   CONSTRAINT "members_role_check" CHECK (("role" IN ('admin', 'editor'))),
   CONSTRAINT "members_who_role_key" UNIQUE ("who", "role")
 );
 
-CREATE FUNCTION treaty."update_members"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION treaty."update_members"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
@@ -153,41 +316,55 @@ BEGIN
   IF NEW."role" IS DISTINCT FROM OLD."role" THEN
     RAISE EXCEPTION USING MESSAGE = 'members.role never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
   END IF;
-  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  IF NEW.treaty_status <> 'named' THEN
+    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('members', OLD."id") THEN
+      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+    END IF;
+  END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."update_members"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_insert_members"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."members" r1 WHERE r1."id" <> n."id" AND ((r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."role" = 'admin')))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'members: policy admins_appoint refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_insert_members"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_delete_members"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM (SELECT * FROM "public"."members" UNION ALL SELECT * FROM old_rows) r1 WHERE ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."role" = 'admin')))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
+    RAISE EXCEPTION USING MESSAGE = 'members: policy admins_dismiss refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_delete_members"() FROM PUBLIC;
+CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."members" FOR EACH ROW
+WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
+ALTER TABLE "public"."members" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."members" FOR EACH ROW
-WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
+ALTER TABLE "public"."members" ENABLE ALWAYS TRIGGER "zz_treaty_named";
 CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."members" FOR EACH ROW EXECUTE FUNCTION treaty."update_members"();
+ALTER TABLE "public"."members" ENABLE ALWAYS TRIGGER "zz_treaty_update";
 CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."members" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('members');
 CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."members" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('members');
 CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."members" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('members');
-CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."members"
-FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('members');
-CREATE FUNCTION treaty."may_insert_members"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."members" r1 WHERE r1."id" <> n."id" AND ((r1."who" = coalesce(n.treaty_author, s.identity)) AND (r1."role" = 'admin')))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
-    RAISE EXCEPTION USING MESSAGE = 'members: policy admins_appoint refuses this INSERT', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
+CREATE TRIGGER treaty_capture_replica AFTER INSERT OR DELETE OR UPDATE ON "public"."members" FOR EACH ROW EXECUTE FUNCTION treaty.capture_row('members');
+ALTER TABLE "public"."members" ENABLE REPLICA TRIGGER "treaty_capture_replica";
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."members" FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('members');
+ALTER TABLE "public"."members" ENABLE ALWAYS TRIGGER "treaty_capture_truncate";
 CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."members" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_members"();
-CREATE FUNCTION treaty."may_delete_members"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM (SELECT * FROM "public"."members" UNION ALL SELECT * FROM old_rows) r1 WHERE ((r1."who" = s.identity) AND (r1."role" = 'admin')))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
-    RAISE EXCEPTION USING MESSAGE = 'members: policy admins_dismiss refuses this DELETE', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
 CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."members" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_members"();
 
@@ -198,12 +375,12 @@ CREATE TABLE "public"."notes" (
   "body" text COLLATE "C" NOT NULL DEFAULT '',
   "stars" integer NOT NULL DEFAULT 0,
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text,
+  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
   CONSTRAINT "notes_title_check" CHECK ((length("title") <= 200)),
   CONSTRAINT "notes_stars_check" CHECK (("stars" >= 0))
 );
 
-CREATE FUNCTION treaty."update_notes"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION treaty."update_notes"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
@@ -213,51 +390,66 @@ BEGIN
   IF NEW."owner" IS DISTINCT FROM OLD."owner" THEN
     RAISE EXCEPTION USING MESSAGE = 'notes.owner never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
   END IF;
-  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  IF NEW.treaty_status <> 'named' THEN
+    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('notes', OLD."id") THEN
+      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+    END IF;
+  END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."update_notes"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_insert_notes"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (((n."owner" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND EXISTS (SELECT FROM "public"."members" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'notes: policy editors_write refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_insert_notes"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_update_notes"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE ((o."owner" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity))) IS NOT TRUE AND ROW(o."id", o."owner", o."title", o."body", o."stars") IS DISTINCT FROM ROW(n."id", n."owner", n."title", n."body", n."stars")) THEN
+    RAISE EXCEPTION USING MESSAGE = 'notes: policy owners_edit refuses this UPDATE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_update_notes"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_delete_notes"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE ((o."owner" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity))) IS NOT TRUE) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
+    RAISE EXCEPTION USING MESSAGE = 'notes: policy owners_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_delete_notes"() FROM PUBLIC;
+CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."notes" FOR EACH ROW
+WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
+ALTER TABLE "public"."notes" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."notes" FOR EACH ROW
-WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
+ALTER TABLE "public"."notes" ENABLE ALWAYS TRIGGER "zz_treaty_named";
 CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."notes" FOR EACH ROW EXECUTE FUNCTION treaty."update_notes"();
+ALTER TABLE "public"."notes" ENABLE ALWAYS TRIGGER "zz_treaty_update";
 CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."notes" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('notes');
 CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."notes" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('notes');
 CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."notes" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('notes');
-CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."notes"
-FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('notes');
-CREATE FUNCTION treaty."may_insert_notes"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (((n."owner" = coalesce(n.treaty_author, s.identity)) AND EXISTS (SELECT FROM "public"."members" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
-    RAISE EXCEPTION USING MESSAGE = 'notes: policy editors_write refuses this INSERT', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
+CREATE TRIGGER treaty_capture_replica AFTER INSERT OR DELETE OR UPDATE ON "public"."notes" FOR EACH ROW EXECUTE FUNCTION treaty.capture_row('notes');
+ALTER TABLE "public"."notes" ENABLE REPLICA TRIGGER "treaty_capture_replica";
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."notes" FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('notes');
+ALTER TABLE "public"."notes" ENABLE ALWAYS TRIGGER "treaty_capture_truncate";
 CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."notes" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_notes"();
-CREATE FUNCTION treaty."may_update_notes"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE ((o."owner" = coalesce(n.treaty_author, s.identity))) IS NOT TRUE AND ROW(o."id", o."owner", o."title", o."body", o."stars") IS DISTINCT FROM ROW(n."id", n."owner", n."title", n."body", n."stars")) THEN
-    RAISE EXCEPTION USING MESSAGE = 'notes: policy owners_edit refuses this UPDATE', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
 CREATE TRIGGER treaty_a_may_update AFTER UPDATE ON "public"."notes" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_update_notes"();
-CREATE FUNCTION treaty."may_delete_notes"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE ((o."owner" = s.identity)) IS NOT TRUE) AND NOT treaty.names_author() THEN
-    RAISE EXCEPTION USING MESSAGE = 'notes: policy owners_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
 CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."notes" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_notes"();

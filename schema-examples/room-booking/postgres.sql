@@ -130,17 +130,180 @@ CREATE OR REPLACE VIEW public.treaty_rollbacks AS SELECT * FROM treaty.rollbacks
 -- Of two claims of a key one is rolled back: nothing that stands is withheld from its table any more.
 DROP TABLE treaty.withheld;
 
+-- Whom the statement named: the row's treaty_author if it named one, else the setting treaty.author; NULL: nobody.
+ALTER TABLE treaty.queue ADD COLUMN author text COLLATE "C";
+-- When the statement ran: with seq it tells a line from one of the same number in a database restored from a backup.
+ALTER TABLE treaty.queue ADD COLUMN at timestamptz NOT NULL DEFAULT statement_timestamp();
+-- Before the row of treaty.state is there, the tables show the first view.
+UPDATE treaty.queue SET view = 0 WHERE view IS NULL;
+ALTER TABLE treaty.queue ALTER COLUMN view SET NOT NULL;
+
+-- What the tables showed at each view that undrained work may have seen. A view counts what others did: a batch of theirs
+-- adds the next one; what is taken from the queue joins every view that it was or could have been written on. The row
+-- of treaty.state.view always says what treaty.state says.
+CREATE TABLE treaty.views (
+  view  bigint PRIMARY KEY,
+  shown text NOT NULL,
+  basis bigint NOT NULL,
+  made  timestamptz NOT NULL DEFAULT now()
+);
+
+-- Whether the sidecar sleeps and wants to be told of the next commit. Empty unless the operator chose NOTIFY: a pending
+-- NOTIFY takes a lock of the whole cluster at commit. Empty after a crash, too.
+CREATE UNLOGGED TABLE treaty.wake (armed boolean NOT NULL);
+
+-- Functions are in functions.sql from here on, which is run again whenever one differs.
+DROP FUNCTION treaty.names_author();
+
+-- Applications read their reports, and ask treaty.is_applying() in triggers of their own. Nothing else is theirs.
+GRANT SELECT ON public.treaty_rollbacks TO PUBLIC;
+GRANT USAGE ON SCHEMA treaty TO PUBLIC;
+
+-- The functions of the bookkeeping, as they are now: run after the numbered files, and again whenever one is not as here.
+
+-- Whether the session is the sidecar's: asked only where treaty.applying is on, which any role could set.
+CREATE OR REPLACE FUNCTION treaty.is_sidecar() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM treaty.state s WHERE s.role = session_user)
+$$;
+REVOKE EXECUTE ON FUNCTION treaty.is_sidecar() FROM PUBLIC;
+
+-- Whether the sidecar writes: for triggers of the application that must not run again for what they caused elsewhere.
+CREATE OR REPLACE FUNCTION treaty.is_applying() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(current_setting('treaty.applying', true), '') = 'on' AND EXISTS (SELECT FROM treaty.state s WHERE s.role = session_user)
+$$;
+GRANT EXECUTE ON FUNCTION treaty.is_applying() TO PUBLIC;
+
+-- Capture, by statement; the argument is the table's name in the schema.
+--
+-- The view is read now, not when the statement began: what the sidecar applied in between the statement's rows hold already,
+-- because a row is written in its newest version.
+CREATE OR REPLACE FUNCTION treaty.capture_new() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  named text := nullif(current_setting('treaty.author', true), '');
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF named !~ '^id1[a-z2-7]{60}$' THEN
+    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  END IF;
+  INSERT INTO treaty.queue (table_name, row_id, view, author)
+  SELECT TG_ARGV[0], n.id, coalesce((SELECT s.view FROM treaty.state s), 0),
+    coalesce(CASE WHEN n.treaty_status = 'pending' THEN n.treaty_author END, named)
+  FROM new_rows n;
+  IF FOUND AND EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.capture_new() FROM PUBLIC;
+
+-- A deleted row names nobody.
+CREATE OR REPLACE FUNCTION treaty.capture_old() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  named text := nullif(current_setting('treaty.author', true), '');
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF named !~ '^id1[a-z2-7]{60}$' THEN
+    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  END IF;
+  INSERT INTO treaty.queue (table_name, row_id, view, author)
+  SELECT TG_ARGV[0], o.id, coalesce((SELECT s.view FROM treaty.state s), 0), named FROM old_rows o;
+  IF FOUND AND EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.capture_old() FROM PUBLIC;
+
+-- Capture, by row, of what runs in the replica role (the workers of logical replication, loaders): they fire no triggers by
+-- statement.
+CREATE OR REPLACE FUNCTION treaty.capture_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  named text := nullif(current_setting('treaty.author', true), '');
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF TG_OP = 'DELETE' THEN
+    INSERT INTO treaty.queue (table_name, row_id, view, author)
+    VALUES (TG_ARGV[0], OLD.id, coalesce((SELECT s.view FROM treaty.state s), 0), named);
+  ELSE
+    INSERT INTO treaty.queue (table_name, row_id, view, author)
+    VALUES (TG_ARGV[0], NEW.id, coalesce((SELECT s.view FROM treaty.state s), 0),
+      coalesce(CASE WHEN NEW.treaty_status = 'pending' THEN NEW.treaty_author END, named));
+  END IF;
+  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.capture_row() FROM PUBLIC;
+
+-- TRUNCATE shows no rows to any trigger: it becomes the deletion of each. It removes rows, too, that a transaction with a
+-- snapshot of its own does not see, and nobody could note.
+CREATE OR REPLACE FUNCTION treaty.capture_truncate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  named text := nullif(current_setting('treaty.author', true), '');
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF named !~ '^id1[a-z2-7]{60}$' THEN
+    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION USING MESSAGE = TG_ARGV[0] || ': TRUNCATE in a transaction that is ' || current_setting('transaction_isolation')
+      || ' could remove rows that it does not see', HINT = 'Use DELETE, or READ COMMITTED.', ERRCODE = 'feature_not_supported';
+  END IF;
+  EXECUTE format('INSERT INTO treaty.queue (table_name, row_id, view, author)
+    SELECT %L, t.id, coalesce((SELECT s.view FROM treaty.state s), 0), %L FROM %I.%I t',
+    TG_ARGV[0], named, TG_TABLE_SCHEMA, TG_TABLE_NAME);
+  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.capture_truncate() FROM PUBLIC;
+
+-- A row that is inserted with another status was copied from somewhere, and its author with it: neither is true of this row.
+CREATE OR REPLACE FUNCTION treaty.insert_pending() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  NEW.treaty_status := 'pending';
+  NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  RETURN NEW;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.insert_pending() FROM PUBLIC;
+
+-- Fires only if a statement names the author, and says so to the trigger after it, in the row itself.
+CREATE OR REPLACE FUNCTION treaty.name_author() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  NEW.treaty_status := 'named';
+  RETURN NEW;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.name_author() FROM PUBLIC;
+
+-- Whether the running transaction has named an author other than this one: asked before a DELETE is refused early, because
+-- a deleted row names none and goes with its transaction.
+CREATE OR REPLACE FUNCTION treaty.names_other(author text) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM treaty.queue q WHERE q.transaction = pg_current_xact_id() AND q.author <> names_other.author)
+$$;
+REVOKE EXECUTE ON FUNCTION treaty.names_other(author text) FROM PUBLIC;
+
+-- Whether the running transaction has written a row.
+CREATE OR REPLACE FUNCTION treaty.has_written(table_name text, row_id uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM treaty.queue q WHERE q.transaction = pg_current_xact_id()
+    AND q.row_id = has_written.row_id AND q.table_name = has_written.table_name)
+$$;
+REVOKE EXECUTE ON FUNCTION treaty.has_written(table_name text, row_id uuid) FROM PUBLIC;
+
 CREATE TABLE "public"."residents" (
   "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
   "who" text COLLATE "C" NOT NULL CONSTRAINT "who must be an IDENTITY" CHECK ("who" ~ '^id1[a-z2-7]{60}$'),
   "name" text COLLATE "C" NOT NULL,
   "steward" boolean NOT NULL DEFAULT FALSE,
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text,
+  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
   CONSTRAINT "residents_who_key" UNIQUE ("who")
 );
 
-CREATE FUNCTION treaty."update_residents"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION treaty."update_residents"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
@@ -153,52 +316,67 @@ BEGIN
   IF NEW."steward" IS DISTINCT FROM OLD."steward" THEN
     RAISE EXCEPTION USING MESSAGE = 'residents.steward never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
   END IF;
-  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  IF NEW.treaty_status <> 'named' THEN
+    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('residents', OLD."id") THEN
+      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+    END IF;
+  END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."update_residents"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_insert_residents"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE r1."id" <> n."id" AND ((r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'residents: policy stewards_admit refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_insert_residents"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_update_residents"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE ((o."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity))) IS NOT TRUE AND ROW(o."id", o."who", o."name", o."steward") IS DISTINCT FROM ROW(n."id", n."who", n."name", n."steward")) THEN
+    RAISE EXCEPTION USING MESSAGE = 'residents: policy own_name refuses this UPDATE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_update_residents"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_delete_residents"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (((o."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) OR EXISTS (SELECT FROM (SELECT * FROM "public"."residents" UNION ALL SELECT * FROM old_rows) r1 WHERE ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
+    RAISE EXCEPTION USING MESSAGE = 'residents: policy stewards_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_delete_residents"() FROM PUBLIC;
+CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."residents" FOR EACH ROW
+WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
+ALTER TABLE "public"."residents" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."residents" FOR EACH ROW
-WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
+ALTER TABLE "public"."residents" ENABLE ALWAYS TRIGGER "zz_treaty_named";
 CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."residents" FOR EACH ROW EXECUTE FUNCTION treaty."update_residents"();
+ALTER TABLE "public"."residents" ENABLE ALWAYS TRIGGER "zz_treaty_update";
 CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."residents" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('residents');
 CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."residents" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('residents');
 CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."residents" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('residents');
-CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."residents"
-FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('residents');
-CREATE FUNCTION treaty."may_insert_residents"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE r1."id" <> n."id" AND ((r1."who" = coalesce(n.treaty_author, s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
-    RAISE EXCEPTION USING MESSAGE = 'residents: policy stewards_admit refuses this INSERT', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
+CREATE TRIGGER treaty_capture_replica AFTER INSERT OR DELETE OR UPDATE ON "public"."residents" FOR EACH ROW EXECUTE FUNCTION treaty.capture_row('residents');
+ALTER TABLE "public"."residents" ENABLE REPLICA TRIGGER "treaty_capture_replica";
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."residents" FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('residents');
+ALTER TABLE "public"."residents" ENABLE ALWAYS TRIGGER "treaty_capture_truncate";
 CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."residents" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_residents"();
-CREATE FUNCTION treaty."may_update_residents"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE ((o."who" = coalesce(n.treaty_author, s.identity))) IS NOT TRUE AND ROW(o."id", o."who", o."name", o."steward") IS DISTINCT FROM ROW(n."id", n."who", n."name", n."steward")) THEN
-    RAISE EXCEPTION USING MESSAGE = 'residents: policy own_name refuses this UPDATE', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
 CREATE TRIGGER treaty_a_may_update AFTER UPDATE ON "public"."residents" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_update_residents"();
-CREATE FUNCTION treaty."may_delete_residents"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (((o."who" = s.identity) OR EXISTS (SELECT FROM (SELECT * FROM "public"."residents" UNION ALL SELECT * FROM old_rows) r1 WHERE ((r1."who" = s.identity) AND (r1."steward" = TRUE))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
-    RAISE EXCEPTION USING MESSAGE = 'residents: policy stewards_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
 CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."residents" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_residents"();
 
@@ -208,65 +386,80 @@ CREATE TABLE "public"."rooms" (
   "seats" integer NOT NULL,
   "floor" integer NOT NULL DEFAULT 0,
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text,
+  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
   CONSTRAINT "rooms_seats_check" CHECK ((("seats" >= 1) AND ("seats" <= 500))),
   CONSTRAINT "rooms_floor_check" CHECK ((("floor" >= (- 3)) AND ("floor" <= 60))),
   CONSTRAINT "rooms_name_key" UNIQUE ("name")
 );
 
-CREATE FUNCTION treaty."update_rooms"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION treaty."update_rooms"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
   IF NEW."id" IS DISTINCT FROM OLD."id" THEN
     RAISE EXCEPTION USING MESSAGE = 'rooms: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
   END IF;
-  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  IF NEW.treaty_status <> 'named' THEN
+    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('rooms', OLD."id") THEN
+      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+    END IF;
+  END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."update_rooms"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_insert_rooms"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'rooms: policy stewards_open refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_insert_rooms"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_update_rooms"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND ROW(o."id", o."name", o."seats", o."floor") IS DISTINCT FROM ROW(n."id", n."name", n."seats", n."floor") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'rooms: policy stewards_rename refuses this UPDATE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_update_rooms"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_delete_rooms"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
+    RAISE EXCEPTION USING MESSAGE = 'rooms: policy stewards_close refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_delete_rooms"() FROM PUBLIC;
+CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."rooms" FOR EACH ROW
+WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
+ALTER TABLE "public"."rooms" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."rooms" FOR EACH ROW
-WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
+ALTER TABLE "public"."rooms" ENABLE ALWAYS TRIGGER "zz_treaty_named";
 CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."rooms" FOR EACH ROW EXECUTE FUNCTION treaty."update_rooms"();
+ALTER TABLE "public"."rooms" ENABLE ALWAYS TRIGGER "zz_treaty_update";
 CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."rooms" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('rooms');
 CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."rooms" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('rooms');
 CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."rooms" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('rooms');
-CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."rooms"
-FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('rooms');
-CREATE FUNCTION treaty."may_insert_rooms"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(n.treaty_author, s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
-    RAISE EXCEPTION USING MESSAGE = 'rooms: policy stewards_open refuses this INSERT', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
+CREATE TRIGGER treaty_capture_replica AFTER INSERT OR DELETE OR UPDATE ON "public"."rooms" FOR EACH ROW EXECUTE FUNCTION treaty.capture_row('rooms');
+ALTER TABLE "public"."rooms" ENABLE REPLICA TRIGGER "treaty_capture_replica";
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."rooms" FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('rooms');
+ALTER TABLE "public"."rooms" ENABLE ALWAYS TRIGGER "treaty_capture_truncate";
 CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."rooms" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_rooms"();
-CREATE FUNCTION treaty."may_update_rooms"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(n.treaty_author, s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND ROW(o."id", o."name", o."seats", o."floor") IS DISTINCT FROM ROW(n."id", n."name", n."seats", n."floor") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
-    RAISE EXCEPTION USING MESSAGE = 'rooms: policy stewards_rename refuses this UPDATE', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
 CREATE TRIGGER treaty_a_may_update AFTER UPDATE ON "public"."rooms" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_update_rooms"();
-CREATE FUNCTION treaty."may_delete_rooms"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = s.identity) AND (r1."steward" = TRUE)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
-    RAISE EXCEPTION USING MESSAGE = 'rooms: policy stewards_close refuses this DELETE', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
 CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."rooms" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_rooms"();
 
@@ -280,14 +473,14 @@ CREATE TABLE "public"."bookings" (
   "guests" integer NOT NULL DEFAULT 0,
   "booked_at" timestamptz NOT NULL DEFAULT now() CONSTRAINT "booked_at must be within the years 1 to 9999" CHECK ("booked_at" >= '0001-01-01 00:00:00+00' AND "booked_at" < '10000-01-01 00:00:00+00'),
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text,
+  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
   CONSTRAINT "bookings_slot_check" CHECK ((("slot" >= 0) AND ("slot" <= 47))),
   CONSTRAINT "bookings_guests_check" CHECK (("guests" >= 0)),
   CONSTRAINT "one_booking_per_slot" UNIQUE ("room_id", "day", "slot"),
   CONSTRAINT "bookings_room_id_fkey" FOREIGN KEY ("room_id") REFERENCES "public"."rooms" ("id") ON DELETE CASCADE DEFERRABLE INITIALLY IMMEDIATE
 );
 
-CREATE FUNCTION treaty."update_bookings"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION treaty."update_bookings"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
@@ -309,52 +502,67 @@ BEGIN
   IF NEW."booked_at" IS DISTINCT FROM OLD."booked_at" THEN
     RAISE EXCEPTION USING MESSAGE = 'bookings.booked_at never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
   END IF;
-  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  IF NEW.treaty_status <> 'named' THEN
+    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('bookings', OLD."id") THEN
+      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+    END IF;
+  END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."update_bookings"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_insert_bookings"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (((n."holder" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND EXISTS (SELECT FROM "public"."residents" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'bookings: policy residents_book refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_insert_bookings"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_update_bookings"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE ((o."holder" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity))) IS NOT TRUE AND ROW(o."id", o."room_id", o."day", o."slot", o."holder", o."purpose", o."guests", o."booked_at") IS DISTINCT FROM ROW(n."id", n."room_id", n."day", n."slot", n."holder", n."purpose", n."guests", n."booked_at")) THEN
+    RAISE EXCEPTION USING MESSAGE = 'bookings: policy holders_describe refuses this UPDATE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_update_bookings"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_delete_bookings"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (((o."holder" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) OR EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE))))) IS NOT TRUE AND (o."room_id" IS NULL OR EXISTS (SELECT FROM "public"."rooms" p WHERE p."id" = o."room_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
+    RAISE EXCEPTION USING MESSAGE = 'bookings: policy holders_release refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_delete_bookings"() FROM PUBLIC;
+CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."bookings" FOR EACH ROW
+WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
+ALTER TABLE "public"."bookings" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."bookings" FOR EACH ROW
-WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
+ALTER TABLE "public"."bookings" ENABLE ALWAYS TRIGGER "zz_treaty_named";
 CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."bookings" FOR EACH ROW EXECUTE FUNCTION treaty."update_bookings"();
+ALTER TABLE "public"."bookings" ENABLE ALWAYS TRIGGER "zz_treaty_update";
 CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."bookings" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('bookings');
 CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."bookings" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('bookings');
 CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."bookings" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('bookings');
-CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."bookings"
-FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('bookings');
-CREATE FUNCTION treaty."may_insert_bookings"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (((n."holder" = coalesce(n.treaty_author, s.identity)) AND EXISTS (SELECT FROM "public"."residents" r1 WHERE (r1."who" = coalesce(n.treaty_author, s.identity))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
-    RAISE EXCEPTION USING MESSAGE = 'bookings: policy residents_book refuses this INSERT', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
+CREATE TRIGGER treaty_capture_replica AFTER INSERT OR DELETE OR UPDATE ON "public"."bookings" FOR EACH ROW EXECUTE FUNCTION treaty.capture_row('bookings');
+ALTER TABLE "public"."bookings" ENABLE REPLICA TRIGGER "treaty_capture_replica";
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."bookings" FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('bookings');
+ALTER TABLE "public"."bookings" ENABLE ALWAYS TRIGGER "treaty_capture_truncate";
 CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."bookings" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_bookings"();
-CREATE FUNCTION treaty."may_update_bookings"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE ((o."holder" = coalesce(n.treaty_author, s.identity))) IS NOT TRUE AND ROW(o."id", o."room_id", o."day", o."slot", o."holder", o."purpose", o."guests", o."booked_at") IS DISTINCT FROM ROW(n."id", n."room_id", n."day", n."slot", n."holder", n."purpose", n."guests", n."booked_at")) THEN
-    RAISE EXCEPTION USING MESSAGE = 'bookings: policy holders_describe refuses this UPDATE', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
 CREATE TRIGGER treaty_a_may_update AFTER UPDATE ON "public"."bookings" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_update_bookings"();
-CREATE FUNCTION treaty."may_delete_bookings"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (((o."holder" = s.identity) OR EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = s.identity) AND (r1."steward" = TRUE))))) IS NOT TRUE AND (o."room_id" IS NULL OR EXISTS (SELECT FROM "public"."rooms" p WHERE p."id" = o."room_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
-    RAISE EXCEPTION USING MESSAGE = 'bookings: policy holders_release refuses this DELETE', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
 CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."bookings" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_bookings"();
 
@@ -364,65 +572,80 @@ CREATE TABLE "public"."keys" (
   "number" varchar(12) COLLATE "C" NOT NULL,
   "resident_id" uuid,
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text,
+  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
   CONSTRAINT "keys_resident_id_key" UNIQUE ("resident_id"),
   CONSTRAINT "keys_number" UNIQUE ("room_id", "number"),
   CONSTRAINT "keys_room_id_fkey" FOREIGN KEY ("room_id") REFERENCES "public"."rooms" ("id") ON DELETE CASCADE DEFERRABLE INITIALLY IMMEDIATE,
   CONSTRAINT "keys_resident_id_fkey" FOREIGN KEY ("resident_id") REFERENCES "public"."residents" ("id") ON DELETE SET NULL DEFERRABLE INITIALLY IMMEDIATE
 );
 
-CREATE FUNCTION treaty."update_keys"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION treaty."update_keys"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
   IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
   IF NEW."id" IS DISTINCT FROM OLD."id" THEN
     RAISE EXCEPTION USING MESSAGE = 'keys: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
   END IF;
-  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
+  IF NEW.treaty_status <> 'named' THEN
+    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('keys', OLD."id") THEN
+      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+    END IF;
+  END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."update_keys"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_insert_keys"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'keys: policy stewards_cut refuses this INSERT', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_insert_keys"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_update_keys"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND ROW(o."id", o."room_id", o."number", o."resident_id") IS DISTINCT FROM ROW(n."id", n."room_id", n."number", n."resident_id") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
+    RAISE EXCEPTION USING MESSAGE = 'keys: policy stewards_hand refuses this UPDATE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_update_keys"() FROM PUBLIC;
+CREATE OR REPLACE FUNCTION treaty."may_delete_keys"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $treaty$
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND (o."room_id" IS NULL OR EXISTS (SELECT FROM "public"."rooms" p WHERE p."id" = o."room_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
+    RAISE EXCEPTION USING MESSAGE = 'keys: policy stewards_melt refuses this DELETE', ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $treaty$;
+REVOKE EXECUTE ON FUNCTION treaty."may_delete_keys"() FROM PUBLIC;
+CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."keys" FOR EACH ROW
+WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
+ALTER TABLE "public"."keys" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."keys" FOR EACH ROW
-WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();
+WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
+ALTER TABLE "public"."keys" ENABLE ALWAYS TRIGGER "zz_treaty_named";
 CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON "public"."keys" FOR EACH ROW EXECUTE FUNCTION treaty."update_keys"();
+ALTER TABLE "public"."keys" ENABLE ALWAYS TRIGGER "zz_treaty_update";
 CREATE TRIGGER treaty_capture_insert AFTER INSERT ON "public"."keys" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('keys');
 CREATE TRIGGER treaty_capture_update AFTER UPDATE ON "public"."keys" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('keys');
 CREATE TRIGGER treaty_capture_delete AFTER DELETE ON "public"."keys" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old('keys');
-CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."keys"
-FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('keys');
-CREATE FUNCTION treaty."may_insert_keys"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(n.treaty_author, s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
-    RAISE EXCEPTION USING MESSAGE = 'keys: policy stewards_cut refuses this INSERT', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
+CREATE TRIGGER treaty_capture_replica AFTER INSERT OR DELETE OR UPDATE ON "public"."keys" FOR EACH ROW EXECUTE FUNCTION treaty.capture_row('keys');
+ALTER TABLE "public"."keys" ENABLE REPLICA TRIGGER "treaty_capture_replica";
+CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON "public"."keys" FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate('keys');
+ALTER TABLE "public"."keys" ENABLE ALWAYS TRIGGER "treaty_capture_truncate";
 CREATE TRIGGER treaty_a_may_insert AFTER INSERT ON "public"."keys" REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_insert_keys"();
-CREATE FUNCTION treaty."may_update_keys"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(n.treaty_author, s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND ROW(o."id", o."room_id", o."number", o."resident_id") IS DISTINCT FROM ROW(n."id", n."room_id", n."number", n."resident_id") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
-    RAISE EXCEPTION USING MESSAGE = 'keys: policy stewards_hand refuses this UPDATE', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
 CREATE TRIGGER treaty_a_may_update AFTER UPDATE ON "public"."keys" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_update_keys"();
-CREATE FUNCTION treaty."may_delete_keys"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
-BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = s.identity) AND (r1."steward" = TRUE)))) IS NOT TRUE AND (o."room_id" IS NULL OR EXISTS (SELECT FROM "public"."rooms" p WHERE p."id" = o."room_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) AND NOT treaty.names_author() THEN
-    RAISE EXCEPTION USING MESSAGE = 'keys: policy stewards_melt refuses this DELETE', ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN NULL;
-END $treaty$;
 CREATE TRIGGER treaty_a_may_delete AFTER DELETE ON "public"."keys" REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION treaty."may_delete_keys"();

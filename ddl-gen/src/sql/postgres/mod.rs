@@ -12,15 +12,18 @@ mod values;
 
 use treaty_schema::{Schema, Table};
 
-pub use self::tables::{create_table, create_tables};
-pub use self::triggers::create_triggers;
+pub use self::functions::{Function, functions};
+pub use self::tables::{adopt_table, create_table, create_tables};
+pub use self::triggers::{Firing, Trigger, triggers};
+pub use self::values::{column_type, holds};
 use super::quote::ident;
 
-/// The migrations of the bookkeeping tables, in order: file name and text.
-pub const MIGRATIONS: [(&str, &str); 3] = [
+/// The migrations of the bookkeeping tables, in order: file name and text. Functions are apart: [`functions`].
+pub const MIGRATIONS: [(&str, &str); 4] = [
     ("0001_bookkeeping.sql", include_str!("../../../../migrations/postgres/0001_bookkeeping.sql")),
     ("0002_verdicts.sql", include_str!("../../../../migrations/postgres/0002_verdicts.sql")),
     ("0003_judged_keys.sql", include_str!("../../../../migrations/postgres/0003_judged_keys.sql")),
+    ("0004_views.sql", include_str!("../../../../migrations/postgres/0004_views.sql")),
 ];
 
 /// Where the application's tables are.
@@ -36,16 +39,29 @@ pub fn install(schema: &Schema) -> String {
     sql
 }
 
-/// Returns the bookkeeping tables and their functions: all migrations, in order.
+/// Returns the bookkeeping tables and the functions that are the same for every schema.
 pub fn bookkeeping() -> String {
-    MIGRATIONS.iter().map(|(_, sql)| *sql).collect::<Vec<_>>().join("\n")
+    let migrations = MIGRATIONS.iter().map(|(_, sql)| *sql).collect::<Vec<_>>().join("\n");
+    format!("{migrations}\n{}", functions::FIXED)
+}
+
+/// Returns the functions and triggers of one table that has neither.
+pub fn create_triggers(schema: &Schema, table: &Table) -> String {
+    let mut sql: String = functions::of_table(schema, table).into_iter().map(|function| function.sql).collect();
+    sql.extend(triggers(schema, table).iter().map(Trigger::create));
+    sql
 }
 
 /// Returns what removes triggers and bookkeeping, leaving the application's tables and their rows.
 ///
-/// Every trigger of ours runs a function of the schema `treaty`, and falls with it.
+/// Every trigger of ours runs a function of the schema `treaty`, and falls with it. What of the application's depends on what
+/// it may use of ours (a view over the reports, a trigger that fires `WHEN (NOT treaty.is_applying())`) fails this by name
+/// instead of falling too.
 pub fn uninstall() -> String {
-    "DROP SCHEMA IF EXISTS treaty CASCADE;\n".to_owned()
+    "DROP VIEW IF EXISTS public.treaty_rollbacks;\n\
+     DROP FUNCTION IF EXISTS treaty.is_applying();\n\
+     DROP SCHEMA IF EXISTS treaty CASCADE;\n"
+        .to_owned()
 }
 
 /// The name of a table with its schema.

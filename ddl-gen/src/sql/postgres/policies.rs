@@ -8,19 +8,20 @@ use std::collections::BTreeSet;
 use treaty_schema::{Command, Condition, OnDelete, Policy, Schema, SchemaCondition, SchemaExpr, Table};
 
 use super::expr::{Scope, translate};
-use super::functions::{create_function, function_name};
+use super::functions::{Function, function_name, trigger_function};
 use super::qualified;
+use super::triggers::{Firing, Trigger, trigger};
 use crate::sql::policies::{is_fixed, is_open, message, reads_author};
 use crate::sql::quote::{ident, junction, text};
 
-/// Returns the early warnings of one table.
-pub(super) fn create_triggers(schema: &Schema, table: &Table) -> String {
+/// Returns the early warnings of one table: functions and the triggers that run them.
+pub(super) fn warnings(schema: &Schema, table: &Table) -> Vec<(Function, Trigger)> {
     let commands = [Command::Insert, Command::Update, Command::Delete];
     commands.into_iter().filter_map(|command| warning(schema, table, command)).collect()
 }
 
 /// The early warning of one command; nothing where the command is open to all.
-fn warning(schema: &Schema, table: &Table, command: Command) -> Option<String> {
+fn warning(schema: &Schema, table: &Table, command: Command) -> Option<(Function, Trigger)> {
     let policies: Vec<&Policy> = table.policies_for(command).collect();
     if policies.iter().any(|policy| is_open(&policy.condition)) || is_fixed(table, command) {
         return None;
@@ -38,19 +39,21 @@ fn warning(schema: &Schema, table: &Table, command: Command) -> Option<String> {
     };
     // Without a row of treaty.state there is no author, and nobody to refuse.
     let state = if writer.reads_author { " CROSS JOIN treaty.state s" } else { "" };
-    let unless = if writer.reads_author && command == Command::Delete { " AND NOT treaty.names_author()" } else { "" };
+    let unless = if writer.reads_author && command == Command::Delete {
+        format!(" AND NOT treaty.names_other((SELECT {} FROM treaty.state s))", writer.author())
+    } else {
+        String::new()
+    };
     let body = format!(
         "  IF EXISTS (SELECT FROM {rows}{state} WHERE {}){unless} THEN\n    RAISE EXCEPTION USING MESSAGE = {}, ERRCODE = 'insufficient_privilege';\n  END IF;\n  RETURN NULL;\n",
         writer.refusal(&conditions),
         text(&message(table, command, &policies)),
     );
-    let function = function_name(&format!("may_{word}"), table);
-    Some(format!(
-        "{}CREATE TRIGGER treaty_a_may_{word} AFTER {} ON {} REFERENCING {tables}\nFOR EACH STATEMENT EXECUTE FUNCTION {function}();\n",
-        create_function(&function, "NULL", &body),
-        word.to_ascii_uppercase(),
-        qualified(table),
-    ))
+    let function = trigger_function(function_name(&format!("may_{word}"), table), "NULL", &body);
+    let event = format!("AFTER {}", word.to_ascii_uppercase());
+    let rest = format!("REFERENCING {tables}\nFOR EACH STATEMENT EXECUTE FUNCTION treaty.{}()", ident(&function.name));
+    let trigger = trigger(table, &format!("treaty_a_may_{word}"), Firing::Origin, [&event, &rest]);
+    Some((function, trigger))
 }
 
 struct Writer<'s> {
@@ -99,12 +102,14 @@ impl Writer<'_> {
         .collect()
     }
 
-    /// Who writes: whom the row names (of an update: after `zz_treaty_update` has decided that), else this node.
+    /// Who writes: whom the row names (of an update: after `zz_treaty_update` has decided that), else the session, else
+    /// this node.
     fn author(&self) -> String {
-        match self.command {
-            Command::Insert | Command::Select | Command::Update => "coalesce(n.treaty_author, s.identity)".to_owned(),
-            Command::Delete => "s.identity".to_owned(),
-        }
+        let named = match self.command {
+            Command::Insert | Command::Select | Command::Update => "n.treaty_author, ",
+            Command::Delete => "",
+        };
+        format!("coalesce({named}nullif(current_setting('treaty.author', true), ''), s.identity)")
     }
 
     fn condition(&mut self, condition: &SchemaCondition) -> Option<String> {

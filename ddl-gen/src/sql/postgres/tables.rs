@@ -8,6 +8,12 @@ use super::values::{declared_type, default_value, form};
 use crate::sql::quote::ident;
 use crate::sql::{left_to_treaty, on_delete, unique_line};
 
+/// Our two columns. A row that names no author has the one that the session names, if it does.
+const OURS: [(&str, &str); 2] = [
+    ("treaty_status", "text NOT NULL DEFAULT 'pending'"),
+    ("treaty_author", "text DEFAULT nullif(current_setting('treaty.author', true), '')"),
+];
+
 /// Returns the tables of a schema, in order.
 pub fn create_tables(schema: &Schema) -> String {
     schema.tables().iter().map(|table| create_table(schema, table)).collect::<Vec<_>>().join("\n")
@@ -19,8 +25,7 @@ pub fn create_tables(schema: &Schema) -> String {
 pub fn create_table(schema: &Schema, table: &Table) -> String {
     let columns = table.columns.iter().enumerate();
     let mut lines: Vec<String> = columns.map(|(index, column)| column_line(column, index == table.id_column)).collect();
-    lines.push("\"treaty_status\" text NOT NULL DEFAULT 'pending'".to_owned());
-    lines.push("\"treaty_author\" text".to_owned());
+    lines.extend(OURS.map(|(name, declaration)| format!("{} {declaration}", ident(name))));
     let scope = Scope { rows: vec![(table, String::new())], author: None };
     let mut notes = String::new();
     for check in &table.checks {
@@ -32,6 +37,15 @@ pub fn create_table(schema: &Schema, table: &Table) -> String {
     lines.extend(table.uniques.iter().map(|unique| unique_line(table, unique)));
     lines.extend(table.foreign_keys.iter().map(|key| foreign_key_line(schema, table, key)));
     format!("{notes}CREATE TABLE {} (\n  {}\n);\n", qualified(table), lines.join(",\n  "))
+}
+
+/// Returns what gives an existing table our two columns, where it lacks them. Its rows become pending, by nobody named.
+///
+/// No row is rewritten. Run it before the triggers are made; the owner of the table may.
+pub fn adopt_table(table: &Table) -> String {
+    let table = qualified(table);
+    let columns = OURS.map(|(name, declaration)| format!("ADD COLUMN IF NOT EXISTS {} {declaration}", ident(name)));
+    format!("ALTER TABLE {table} {};\n", columns.join(", "))
 }
 
 fn column_line(column: &Column, is_id: bool) -> String {

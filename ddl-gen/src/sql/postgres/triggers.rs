@@ -1,24 +1,137 @@
-//! Capture and status triggers. What they share stands in the bookkeeping migration; here is what depends on the table.
+//! Capture and status triggers. What they share stands in migrations/postgres/functions.sql; here is what depends on the table.
 
 use treaty_schema::{Schema, Table};
 
-use super::functions::{create_function, function_name};
+use super::functions::{Function, function_name, trigger_function};
 use super::{policies, qualified};
 use crate::sql::quote::{ident, text};
 
-/// Returns the triggers of one table, with their functions.
+/// When PostgreSQL fires a trigger: `pg_trigger.tgenabled`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Firing {
+    /// In ordinary sessions: 'O'.
+    Origin,
+    /// In the replica role only (the workers of logical replication, loaders that ask for it): 'R'.
+    Replica,
+    /// In both: 'A'.
+    Always,
+}
+
+impl Firing {
+    /// The letter of `pg_trigger.tgenabled`.
+    pub fn letter(self) -> char {
+        match self {
+            Firing::Origin => 'O',
+            Firing::Replica => 'R',
+            Firing::Always => 'A',
+        }
+    }
+}
+
+/// A trigger of ours on an application's table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trigger {
+    /// Its name, as `pg_trigger.tgname` has it.
+    pub name: String,
+    /// When it fires.
+    pub firing: Firing,
+    /// The table, quoted, with its schema.
+    table: String,
+    /// The text of CREATE TRIGGER, without a semicolon.
+    definition: String,
+}
+
+impl Trigger {
+    /// Makes it where there is none of its name. The owner of the table may run it.
+    pub fn create(&self) -> String {
+        let enable = match self.firing {
+            Firing::Origin => return format!("{};\n", self.definition),
+            Firing::Replica => "REPLICA",
+            Firing::Always => "ALWAYS",
+        };
+        format!("{};\nALTER TABLE {} ENABLE {enable} TRIGGER {};\n", self.definition, self.table, ident(&self.name))
+    }
+
+    /// Makes it also where another, or one that was disabled, has its name.
+    pub fn create_again(&self) -> String {
+        format!("DROP TRIGGER IF EXISTS {} ON {};\n{}", ident(&self.name), self.table, self.create())
+    }
+
+    /// Whether what the database has under this name is this trigger.
+    ///
+    /// * `definition` - `pg_get_triggerdef(oid)`, read with an empty search path.
+    /// * `enabled` - `tgenabled`.
+    pub fn is(&self, definition: &str, enabled: char) -> bool {
+        enabled == self.firing.letter() && essence(definition) == essence(&self.definition)
+    }
+}
+
+/// PostgreSQL writes a definition down in its own way: quotes, parentheses, white space and case do not count.
+fn essence(definition: &str) -> String {
+    let counts = |part: &char| !part.is_whitespace() && !['"', '(', ')'].contains(part);
+    definition.chars().filter(counts).flat_map(char::to_lowercase).collect()
+}
+
+/// Returns the triggers of one table, to be made after the functions of [`super::functions`].
 ///
 /// Triggers of one kind run in the order of their names: ours on rows last (`zz_`), so that they see what the application's
 /// have made of the row; the early warnings (`treaty_a_`) before the capture.
-pub fn create_triggers(schema: &Schema, table: &Table) -> String {
-    let mut sql = before_update(table);
-    sql.push_str(&capture(table));
-    sql.push_str(&policies::create_triggers(schema, table));
-    sql
+pub fn triggers(schema: &Schema, table: &Table) -> Vec<Trigger> {
+    let mut all = status(table);
+    all.extend(capture(table));
+    all.extend(policies::warnings(schema, table).into_iter().map(|(_, trigger)| trigger));
+    all
 }
 
-/// Refuses changes of `id` and of columns under REVOKE UPDATE, and makes the row pending, by the author named or the default.
-fn before_update(table: &Table) -> String {
+/// A trigger on a table; `event` stands before ON, `rest` after the table's name.
+pub(super) fn trigger(table: &Table, name: &str, firing: Firing, [event, rest]: [&str; 2]) -> Trigger {
+    let table = qualified(table);
+    let definition = format!("CREATE TRIGGER {name} {event} ON {table} {rest}");
+    Trigger { name: name.to_owned(), firing, table, definition }
+}
+
+/// Make the row pending, by the author named or the default, whoever writes in which role.
+fn status(table: &Table) -> Vec<Trigger> {
+    // As PostgreSQL writes it down. Any role could set it; all that this spares it is the truth about its own row.
+    let awake = "(current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)";
+    let function = ident(&function_name("update", table));
+    vec![
+        trigger(
+            table,
+            "zz_treaty_insert",
+            Firing::Always,
+            [
+                "BEFORE INSERT",
+                &format!(
+                    "FOR EACH ROW\nWHEN ((NEW.treaty_status <> 'pending'::text) AND {awake}) EXECUTE FUNCTION treaty.insert_pending()"
+                ),
+            ],
+        ),
+        trigger(
+            table,
+            "zz_treaty_named",
+            Firing::Always,
+            [
+                "BEFORE UPDATE OF treaty_author",
+                &format!(
+                    "FOR EACH ROW\nWHEN ((NEW.treaty_author IS NOT NULL) AND {awake}) EXECUTE FUNCTION treaty.name_author()"
+                ),
+            ],
+        ),
+        trigger(
+            table,
+            "zz_treaty_update",
+            Firing::Always,
+            ["BEFORE UPDATE", &format!("FOR EACH ROW EXECUTE FUNCTION treaty.{function}()")],
+        ),
+    ]
+}
+
+/// The function of `zz_treaty_update`: refuses changes of `id` and of columns under REVOKE UPDATE; makes the row pending.
+///
+/// The author is the one named, else the one that the same transaction gave the row before, else the setting's: never that
+/// of an earlier transaction.
+pub(super) fn update_function(table: &Table) -> Function {
     let id = table.columns[table.id_column].name.as_str();
     let mut body =
         refusal(id, &format!("{}: the id of a row never changes; insert a new row and delete this one", table.name));
@@ -26,18 +139,16 @@ fn before_update(table: &Table) -> String {
         let message = format!("{}.{} never changes after insert (REVOKE UPDATE)", table.name, column.name);
         body.push_str(&refusal(column.name.as_str(), &message));
     }
-    body.push_str(
-        "  IF OLD.treaty_status <> 'pending' AND NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;\n  \
+    body.push_str(&format!(
+        "  IF NEW.treaty_status <> 'named' THEN\n    \
+           IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written({}, OLD.\"id\") THEN\n      \
+             NEW.treaty_author := nullif(current_setting('treaty.author', true), '');\n    \
+           END IF;\n  \
+         END IF;\n  \
          NEW.treaty_status := 'pending';\n  RETURN NEW;\n",
-    );
-    let function = function_name("update", table);
-    let name = qualified(table);
-    format!(
-        "{}CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON {name} FOR EACH ROW\n\
-         WHEN (NEW.treaty_author IS NOT NULL) EXECUTE FUNCTION treaty.name_author();\n\
-         CREATE TRIGGER zz_treaty_update BEFORE UPDATE ON {name} FOR EACH ROW EXECUTE FUNCTION {function}();\n",
-        create_function(&function, "NEW", &body),
-    )
+        text(table.name.as_str())
+    ));
+    trigger_function(function_name("update", table), "NEW", &body)
 }
 
 fn refusal(column: &str, message: &str) -> String {
@@ -48,17 +159,30 @@ fn refusal(column: &str, message: &str) -> String {
     )
 }
 
-fn capture(table: &Table) -> String {
-    let name = qualified(table);
-    let argument = text(table.name.as_str());
-    format!(
-        "CREATE TRIGGER treaty_capture_insert AFTER INSERT ON {name} REFERENCING NEW TABLE AS new_rows\n\
-         FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new({argument});\n\
-         CREATE TRIGGER treaty_capture_update AFTER UPDATE ON {name} REFERENCING NEW TABLE AS new_rows\n\
-         FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new({argument});\n\
-         CREATE TRIGGER treaty_capture_delete AFTER DELETE ON {name} REFERENCING OLD TABLE AS old_rows\n\
-         FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_old({argument});\n\
-         CREATE TRIGGER treaty_capture_truncate BEFORE TRUNCATE ON {name}\n\
-         FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_truncate({argument});\n"
-    )
+/// Put keys into the queue: by statement, and by row in the replica role, which may fire none by statement.
+fn capture(table: &Table) -> Vec<Trigger> {
+    let run = |each: &str, function: &str| {
+        format!("FOR EACH {each} EXECUTE FUNCTION treaty.{function}({})", text(table.name.as_str()))
+    };
+    let statement = |name: &str, event: &str, rows: &str, function: &str| {
+        let rest = format!("REFERENCING {rows}\n{}", run("STATEMENT", function));
+        trigger(table, name, Firing::Origin, [event, &rest])
+    };
+    vec![
+        statement("treaty_capture_insert", "AFTER INSERT", "NEW TABLE AS new_rows", "capture_new"),
+        statement("treaty_capture_update", "AFTER UPDATE", "NEW TABLE AS new_rows", "capture_new"),
+        statement("treaty_capture_delete", "AFTER DELETE", "OLD TABLE AS old_rows", "capture_old"),
+        trigger(
+            table,
+            "treaty_capture_replica",
+            Firing::Replica,
+            ["AFTER INSERT OR DELETE OR UPDATE", &run("ROW", "capture_row")],
+        ),
+        trigger(
+            table,
+            "treaty_capture_truncate",
+            Firing::Always,
+            ["BEFORE TRUNCATE", &run("STATEMENT", "capture_truncate")],
+        ),
+    ]
 }

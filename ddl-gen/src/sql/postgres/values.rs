@@ -4,7 +4,70 @@ use treaty_schema::{Column, DefaultValue, LogicalType, Value};
 
 use crate::sql::quote::{hex, ident, text};
 
-/// The type of a column. Text is compared by code point, as everywhere.
+/// Returns the type of a column as `format_type(atttypid, atttypmod)` prints that of a table made here.
+pub fn column_type(logical_type: LogicalType) -> String {
+    match logical_type {
+        LogicalType::Boolean => "boolean".to_owned(),
+        LogicalType::Integer => "integer".to_owned(),
+        LogicalType::BigInt => "bigint".to_owned(),
+        LogicalType::Double => "double precision".to_owned(),
+        LogicalType::Numeric { precision, scale } => format!("numeric({precision},{scale})"),
+        LogicalType::Text | LogicalType::Identity => "text".to_owned(),
+        LogicalType::Varchar { chars_max } => format!("character varying({chars_max})"),
+        LogicalType::Bytes => "bytea".to_owned(),
+        LogicalType::Uuid => "uuid".to_owned(),
+        LogicalType::Date => "date".to_owned(),
+        LogicalType::Time => "time without time zone".to_owned(),
+        LogicalType::Timestamp => "timestamp without time zone".to_owned(),
+        LogicalType::TimestampTz => "timestamp with time zone".to_owned(),
+        LogicalType::Json => "jsonb".to_owned(),
+    }
+}
+
+/// Whether a column of an existing table holds every value of a logical type as it is, and is read back the same.
+///
+/// * `found` - what `format_type(atttypid, atttypmod)` prints. Types of extensions, domains and enums hold nothing.
+///
+/// It may hold more: what the logical type lacks is refused when it is read. Collations are not looked at: text in another
+/// order is the application's matter, but a nondeterministic one, which takes two texts for one, does not hold them.
+pub fn holds(logical_type: LogicalType, found: &str) -> bool {
+    // What stands in parentheses, and the type without it: `timestamp(3) without time zone`.
+    let (base, limits) = match found.split_once('(').and_then(|(start, rest)| Some((start, rest.split_once(')')?))) {
+        Some((start, (limits, end))) => (format!("{start}{end}"), limits.split(',').map(str::parse).collect()),
+        None => (found.to_owned(), Ok(Vec::new())),
+    };
+    let Ok::<Vec<i64>, _>(limits) = limits else { return false };
+    let is_text = |chars: i64| match (base.as_str(), limits.as_slice()) {
+        ("text" | "character varying", []) => true,
+        ("character varying", [chars_max]) => *chars_max >= chars,
+        _ => false,
+    };
+    // Fewer digits of a second would round.
+    let is_time = |name: &str| base == name && matches!(limits.as_slice(), [] | [6]);
+    match logical_type {
+        LogicalType::Text => is_text(i64::MAX),
+        LogicalType::Identity => is_text(63),
+        LogicalType::Varchar { chars_max } => is_text(i64::from(chars_max)),
+        LogicalType::Numeric { precision, scale } => match (base.as_str(), limits.as_slice()) {
+            ("numeric", []) => true,
+            ("numeric", [digits, places]) => {
+                *places >= i64::from(scale) && digits - places >= i64::from(precision) - i64::from(scale)
+            }
+            _ => false,
+        },
+        LogicalType::Integer => matches!(base.as_str(), "integer" | "bigint") || base == "numeric" && limits.is_empty(),
+        LogicalType::BigInt => base == "bigint" || base == "numeric" && limits.is_empty(),
+        LogicalType::Json => matches!(base.as_str(), "json" | "jsonb"),
+        LogicalType::Time => is_time("time without time zone"),
+        LogicalType::Timestamp => is_time("timestamp without time zone"),
+        LogicalType::TimestampTz => is_time("timestamp with time zone"),
+        LogicalType::Boolean | LogicalType::Double | LogicalType::Bytes | LogicalType::Uuid | LogicalType::Date => {
+            found == column_type(logical_type)
+        }
+    }
+}
+
+/// The declaration of a column's type. Text is compared by code point, as everywhere.
 pub(super) fn declared_type(logical_type: LogicalType) -> String {
     match logical_type {
         LogicalType::Boolean => "boolean".to_owned(),

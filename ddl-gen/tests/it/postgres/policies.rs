@@ -55,10 +55,35 @@ fn a_policy_is_an_early_warning_by_its_name() {
             "notes: policy owners_edit refuses this UPDATE",
         ),
         // A deleted row names no author: it goes with whoever is named in its transaction, which is the engine's to find out.
+        ("UPDATE notes SET title = 'x', treaty_author = $other WHERE id = $3; DELETE FROM notes WHERE id = $3", "ok"),
         (
             "INSERT INTO members (who, role, treaty_author) VALUES ($other, 'editor', $node); DELETE FROM notes WHERE id = $3",
+            "notes: policy owners_remove refuses this DELETE",
+        ),
+        // The session's author is judged where the row names none.
+        ("SET LOCAL treaty.author = $other; DELETE FROM notes WHERE id = $3", "ok"),
+        ("SET LOCAL treaty.author = $other; UPDATE notes SET title = 'x' WHERE id = $3", "ok"),
+        (
+            "SET LOCAL treaty.author = $other; DELETE FROM notes WHERE id = $2",
+            "notes: policy owners_remove refuses this DELETE",
+        ),
+        (
+            "SET LOCAL treaty.author = $other; UPDATE notes SET title = 'x' WHERE id = $2",
+            "notes: policy owners_edit refuses this UPDATE",
+        ),
+        (
+            "SET LOCAL treaty.author = $other; INSERT INTO members (who, role) VALUES ($other, 'editor')",
+            "members: policy admins_appoint refuses this INSERT",
+        ),
+        (
+            "SET LOCAL treaty.author = $other; INSERT INTO members (who, role, treaty_author) VALUES ($other, 'editor', $node)",
             "ok",
         ),
+        (
+            "SET LOCAL treaty.author = $other; INSERT INTO members (who, role, treaty_author) VALUES ($other, 'editor', NULL)",
+            "members: policy admins_appoint refuses this INSERT",
+        ),
+        ("SET LOCAL treaty.author = ''; DELETE FROM notes WHERE id = $2", "ok"),
         // What a transaction deletes does not take its permission away; a row does not permit its own insert.
         ("INSERT INTO members (who, role) VALUES ($other, 'editor'); DELETE FROM members", "ok"),
         ("DELETE FROM members; INSERT INTO notes (owner, title) VALUES ($node, 'last words')", "ok"),

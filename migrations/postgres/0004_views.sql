@@ -1,0 +1,28 @@
+-- Whom the statement named: the row's treaty_author if it named one, else the setting treaty.author; NULL: nobody.
+ALTER TABLE treaty.queue ADD COLUMN author text COLLATE "C";
+-- When the statement ran: with seq it tells a line from one of the same number in a database restored from a backup.
+ALTER TABLE treaty.queue ADD COLUMN at timestamptz NOT NULL DEFAULT statement_timestamp();
+-- Before the row of treaty.state is there, the tables show the first view.
+UPDATE treaty.queue SET view = 0 WHERE view IS NULL;
+ALTER TABLE treaty.queue ALTER COLUMN view SET NOT NULL;
+
+-- What the tables showed at each view that undrained work may have seen. A view counts what others did: a batch of theirs
+-- adds the next one; what is taken from the queue joins every view that it was or could have been written on. The row
+-- of treaty.state.view always says what treaty.state says.
+CREATE TABLE treaty.views (
+  view  bigint PRIMARY KEY,
+  shown text NOT NULL,
+  basis bigint NOT NULL,
+  made  timestamptz NOT NULL DEFAULT now()
+);
+
+-- Whether the sidecar sleeps and wants to be told of the next commit. Empty unless the operator chose NOTIFY: a pending
+-- NOTIFY takes a lock of the whole cluster at commit. Empty after a crash, too.
+CREATE UNLOGGED TABLE treaty.wake (armed boolean NOT NULL);
+
+-- Functions are in functions.sql from here on, which is run again whenever one differs.
+DROP FUNCTION treaty.names_author();
+
+-- Applications read their reports, and ask treaty.is_applying() in triggers of their own. Nothing else is theirs.
+GRANT SELECT ON public.treaty_rollbacks TO PUBLIC;
+GRANT USAGE ON SCHEMA treaty TO PUBLIC;

@@ -1,0 +1,133 @@
+-- The functions of the bookkeeping, as they are now: run after the numbered files, and again whenever one is not as here.
+
+-- Whether the session is the sidecar's: asked only where treaty.applying is on, which any role could set.
+CREATE OR REPLACE FUNCTION treaty.is_sidecar() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM treaty.state s WHERE s.role = session_user)
+$$;
+REVOKE EXECUTE ON FUNCTION treaty.is_sidecar() FROM PUBLIC;
+
+-- Whether the sidecar writes: for triggers of the application that must not run again for what they caused elsewhere.
+CREATE OR REPLACE FUNCTION treaty.is_applying() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(current_setting('treaty.applying', true), '') = 'on' AND EXISTS (SELECT FROM treaty.state s WHERE s.role = session_user)
+$$;
+GRANT EXECUTE ON FUNCTION treaty.is_applying() TO PUBLIC;
+
+-- Capture, by statement; the argument is the table's name in the schema.
+--
+-- The view is read now, not when the statement began: what the sidecar applied in between the statement's rows hold already,
+-- because a row is written in its newest version.
+CREATE OR REPLACE FUNCTION treaty.capture_new() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  named text := nullif(current_setting('treaty.author', true), '');
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF named !~ '^id1[a-z2-7]{60}$' THEN
+    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  END IF;
+  INSERT INTO treaty.queue (table_name, row_id, view, author)
+  SELECT TG_ARGV[0], n.id, coalesce((SELECT s.view FROM treaty.state s), 0),
+    coalesce(CASE WHEN n.treaty_status = 'pending' THEN n.treaty_author END, named)
+  FROM new_rows n;
+  IF FOUND AND EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.capture_new() FROM PUBLIC;
+
+-- A deleted row names nobody.
+CREATE OR REPLACE FUNCTION treaty.capture_old() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  named text := nullif(current_setting('treaty.author', true), '');
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF named !~ '^id1[a-z2-7]{60}$' THEN
+    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  END IF;
+  INSERT INTO treaty.queue (table_name, row_id, view, author)
+  SELECT TG_ARGV[0], o.id, coalesce((SELECT s.view FROM treaty.state s), 0), named FROM old_rows o;
+  IF FOUND AND EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.capture_old() FROM PUBLIC;
+
+-- Capture, by row, of what runs in the replica role (the workers of logical replication, loaders): they fire no triggers by
+-- statement.
+CREATE OR REPLACE FUNCTION treaty.capture_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  named text := nullif(current_setting('treaty.author', true), '');
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF TG_OP = 'DELETE' THEN
+    INSERT INTO treaty.queue (table_name, row_id, view, author)
+    VALUES (TG_ARGV[0], OLD.id, coalesce((SELECT s.view FROM treaty.state s), 0), named);
+  ELSE
+    INSERT INTO treaty.queue (table_name, row_id, view, author)
+    VALUES (TG_ARGV[0], NEW.id, coalesce((SELECT s.view FROM treaty.state s), 0),
+      coalesce(CASE WHEN NEW.treaty_status = 'pending' THEN NEW.treaty_author END, named));
+  END IF;
+  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.capture_row() FROM PUBLIC;
+
+-- TRUNCATE shows no rows to any trigger: it becomes the deletion of each. It removes rows, too, that a transaction with a
+-- snapshot of its own does not see, and nobody could note.
+CREATE OR REPLACE FUNCTION treaty.capture_truncate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  named text := nullif(current_setting('treaty.author', true), '');
+BEGIN
+  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF named !~ '^id1[a-z2-7]{60}$' THEN
+    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION USING MESSAGE = TG_ARGV[0] || ': TRUNCATE in a transaction that is ' || current_setting('transaction_isolation')
+      || ' could remove rows that it does not see', HINT = 'Use DELETE, or READ COMMITTED.', ERRCODE = 'feature_not_supported';
+  END IF;
+  EXECUTE format('INSERT INTO treaty.queue (table_name, row_id, view, author)
+    SELECT %L, t.id, coalesce((SELECT s.view FROM treaty.state s), 0), %L FROM %I.%I t',
+    TG_ARGV[0], named, TG_TABLE_SCHEMA, TG_TABLE_NAME);
+  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.capture_truncate() FROM PUBLIC;
+
+-- A row that is inserted with another status was copied from somewhere, and its author with it: neither is true of this row.
+CREATE OR REPLACE FUNCTION treaty.insert_pending() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  NEW.treaty_status := 'pending';
+  NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  RETURN NEW;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.insert_pending() FROM PUBLIC;
+
+-- Fires only if a statement names the author, and says so to the trigger after it, in the row itself.
+CREATE OR REPLACE FUNCTION treaty.name_author() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  NEW.treaty_status := 'named';
+  RETURN NEW;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.name_author() FROM PUBLIC;
+
+-- Whether the running transaction has named an author other than this one: asked before a DELETE is refused early, because
+-- a deleted row names none and goes with its transaction.
+CREATE OR REPLACE FUNCTION treaty.names_other(author text) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM treaty.queue q WHERE q.transaction = pg_current_xact_id() AND q.author <> names_other.author)
+$$;
+REVOKE EXECUTE ON FUNCTION treaty.names_other(author text) FROM PUBLIC;
+
+-- Whether the running transaction has written a row.
+CREATE OR REPLACE FUNCTION treaty.has_written(table_name text, row_id uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM treaty.queue q WHERE q.transaction = pg_current_xact_id()
+    AND q.row_id = has_written.row_id AND q.table_name = has_written.table_name)
+$$;
+REVOKE EXECUTE ON FUNCTION treaty.has_written(table_name text, row_id uuid) FROM PUBLIC;
