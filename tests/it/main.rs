@@ -4,6 +4,7 @@ mod applications;
 mod commands;
 mod crash;
 mod demo;
+mod deployment;
 mod double_booking;
 mod foreign_keys;
 mod http;

@@ -1,0 +1,190 @@
+//! The scripts of the containers, run for real outside of containers: what docker-compose.yml says each service is given,
+//! with folders in place of volumes and ports of loopback in place of the network.
+
+use std::collections::BTreeMap;
+use std::net::{TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use treaty_tests::{binary, wait_until};
+
+use super::compose::Service;
+use super::root;
+
+/// The volumes of a deployment, and what stands for its network.
+struct Deployment {
+    folder: tempfile::TempDir,
+    /// The UDP port of each node, and where it serves HTTP.
+    ports: BTreeMap<&'static str, (u16, u16)>,
+}
+
+/// A container's main process. Dropping it kills the process.
+struct Container {
+    child: Child,
+    said: PathBuf,
+}
+
+impl Deployment {
+    fn new() -> Deployment {
+        let folder = tempfile::tempdir().expect("a folder");
+        let programs = folder.path().join("bin");
+        std::fs::create_dir_all(&programs).expect("the folder is writable");
+        std::fs::create_dir_all(folder.path().join("exchange")).expect("the folder is writable");
+        std::os::unix::fs::symlink(binary(), programs.join("treaty")).expect("the folder is writable");
+        let port = || {
+            let udp = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
+            let tcp = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
+            (udp.port(), tcp.port())
+        };
+        Deployment { folder, ports: ["treaty-a", "treaty-b"].map(|name| (name, port())).into() }
+    }
+
+    /// The variables of a service, as they are outside of containers.
+    fn variables(&self, name: &str) -> BTreeMap<String, String> {
+        let service = Service::of(name);
+        let mut variables = service.variables();
+        let (udp, http) = self.ports.get(name).copied().unwrap_or_default();
+        for (source, place) in service.mounts() {
+            let outside = match source.strip_prefix("./") {
+                Some(path) => root().join(path),
+                None => self.folder.path().join(&source),
+            };
+            let outside = outside.display().to_string();
+            for value in variables.values_mut() {
+                *value = value.replace(&place, &outside);
+            }
+        }
+        for (name, value) in [
+            ("TREATY_LISTEN", format!("127.0.0.1:{udp}")),
+            ("TREATY_HTTP", format!("127.0.0.1:{http}")),
+            ("NODE_ADDRESS", format!("127.0.0.1:{udp}")),
+        ] {
+            variables.entry(name.to_owned()).and_modify(|known| *known = value);
+        }
+        variables.insert("NODE_RETRY_SECONDS".into(), "0.1".into());
+        variables
+    }
+
+    /// A script with the variables of a service.
+    fn script(&self, script: &str, variables: &BTreeMap<String, String>) -> Command {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = Command::new(root().join("packaging/docker").join(script));
+        command.env("PATH", format!("{}:{path}", self.folder.path().join("bin").display())).envs(variables);
+        command
+    }
+
+    fn start(&self, name: &str, variables: &BTreeMap<String, String>) -> Container {
+        let said = self.folder.path().join(format!("{name}.log"));
+        let log = std::fs::File::options().create(true).append(true).open(&said).expect("the folder is writable");
+        let mut command = self.script("treaty-node", variables);
+        command.args(Service::of(name).list("command")).stdin(Stdio::null());
+        command.stdout(log.try_clone().expect("a file")).stderr(log);
+        Container { child: command.spawn().expect("the script starts"), said }
+    }
+
+    fn is_healthy(&self, name: &str) -> bool {
+        let variables = self.variables(name);
+        self.script("treaty-healthy", &variables).output().expect("the script starts").status.success()
+    }
+
+    fn exchanged(&self, name: &str) -> Option<String> {
+        let path = self.folder.path().join("exchange").join(name);
+        std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+    }
+}
+
+impl Container {
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.said).unwrap_or_default()
+    }
+
+    /// Waits for a fact, as long as the process runs.
+    fn until(&mut self, what: &str, mut fact: impl FnMut() -> bool) {
+        let (child, said) = (&mut self.child, &self.said);
+        wait_until(what, || {
+            let ended = child.try_wait().expect("it is ours");
+            assert!(ended.is_none(), "{what}: {ended:?}: {}", std::fs::read_to_string(said).unwrap_or_default());
+            fact()
+        });
+    }
+
+    /// Waits until it has said this.
+    fn until_said(&mut self, words: &str) {
+        let said = self.said.clone();
+        self.until(words, || std::fs::read_to_string(&said).is_ok_and(|text| text.contains(words)));
+    }
+
+    /// What `docker stop` does.
+    fn stop(mut self) {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+        let status = self.child.wait().expect("it is ours");
+        assert!(status.success(), "{status}: {}", self.said());
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("{} says: {}", self.said.display(), self.said());
+        }
+    }
+}
+
+/// Runs one statement in a SQLite file, as an application does; returns its first value as text.
+fn sqlite(file: &Path, sql: &str) -> Option<String> {
+    let connection = rusqlite::Connection::open(file).expect("the file opens");
+    connection.busy_timeout(std::time::Duration::from_secs(30)).expect("a timeout can be set");
+    let mut statement = connection.prepare(sql).expect("a statement of the test");
+    let mut rows = statement.query([]).expect("it runs");
+    rows.next().expect("it runs").map(|row| row.get(0).expect("a text"))
+}
+
+#[test]
+fn two_nodes_find_each_other_and_again_after_being_stopped() {
+    let deployment = Deployment::new();
+    let volume = |name: &str| deployment.folder.path().join(name);
+    let (mut a, b) = (deployment.variables("treaty-a"), deployment.variables("treaty-b"));
+    let (file_a, file_b) = (volume("treaty-a-data").join("notes.db"), volume("treaty-b-data").join("notes.db"));
+    for folder in ["treaty-a-data", "treaty-b-data"] {
+        std::fs::create_dir_all(volume(folder)).expect("the folder is writable");
+    }
+    a.insert("TREATY_DATABASE".into(), format!("sqlite:{}", file_a.display()));
+    assert_eq!(b["TREATY_DATABASE"], format!("sqlite:{}", file_b.display()));
+    assert!(!deployment.is_healthy("treaty-a"), "nobody answers yet");
+
+    let mut up_b = deployment.start("treaty-b", &b);
+    up_b.until("the second node shows who it is", || deployment.exchanged("identity").is_some());
+    let mut up_a = deployment.start("treaty-a", &a);
+    up_a.until("the first node is healthy", || deployment.is_healthy("treaty-a"));
+    up_b.until_said("members_sync");
+    assert!(!deployment.is_healthy("treaty-b"));
+    let ben = deployment.exchanged("identity").expect("waited for");
+    sqlite(&file_a, &format!("INSERT INTO members (who, role) VALUES ('{ben}', 'editor')"));
+    up_b.until("the second node is healthy", || deployment.is_healthy("treaty-b"));
+    up_a.stop();
+    up_b.stop();
+
+    let ticket = deployment.exchanged("ticket").expect("left by the first");
+    let (mut up_a, mut up_b) = (deployment.start("treaty-a", &a), deployment.start("treaty-b", &b));
+    up_a.until("the first node is healthy again", || deployment.is_healthy("treaty-a"));
+    up_b.until("the second node is healthy again", || deployment.is_healthy("treaty-b"));
+    assert_eq!(deployment.exchanged("ticket"), Some(ticket), "of the same space");
+    sqlite(&file_b, &format!("INSERT INTO notes (owner, title) VALUES ('{ben}', 'from the second')"));
+    let count = "SELECT count(*) || '' FROM notes";
+    up_a.until("the first shows it", || sqlite(&file_a, count).as_deref() == Some("1"));
+    up_a.stop();
+    up_b.stop();
+}
+
+#[test]
+fn any_other_word_is_a_command_of_the_program() {
+    let deployment = Deployment::new();
+    let variables = deployment.variables("treaty-b");
+    let run = |arguments: &[&str]| deployment.script("treaty-node", &variables).args(arguments).output();
+    let version = run(&["--version"]).expect("the script starts");
+    assert!(String::from_utf8_lossy(&version.stdout).starts_with("treaty "), "{version:?}");
+    assert_eq!(run(&["frobnicate"]).expect("the script starts").status.code(), Some(2));
+}
