@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use treaty_engine::identity::Identity;
 use treaty_engine::relation::RowId;
 use treaty_engine::replica::{LocalOperation, LocalRow, LocalTransaction, RowImage};
-use treaty_schema::{LogicalType, OnDelete, Schema, Table, Value};
+use treaty_schema::{Command, Condition, LogicalType, OnDelete, Schema, SchemaCondition, Table, Value};
 
 use super::chance::Chance;
 use super::options::Options;
@@ -27,6 +27,14 @@ pub(super) struct Writer<'w> {
     pub people: &'w [Identity],
     /// Rows that somebody inserted somewhere, whether seen or not: ids to copy.
     pub strange: &'w [(usize, RowId)],
+}
+
+/// What is done with a row that others want as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fight {
+    Delete,
+    Refer,
+    Claim,
 }
 
 /// A co-transaction in the making.
@@ -66,17 +74,23 @@ impl Writer<'_> {
         LocalTransaction { operations: draft.operations }
     }
 
-    /// Draws a removal of somebody that also does something with a row that others write to as well: claims its keys,
-    /// refers to it, deletes it.
-    pub(super) fn removal_and_rivalry(&mut self, victim: Identity, row: (usize, RowId)) -> LocalTransaction {
+    /// Draws a removal of somebody that also deletes a row, or refers to it, or claims its keys.
+    pub(super) fn removal_and(&mut self, victim: Identity, fight: Fight, row: (usize, RowId)) -> LocalTransaction {
+        let mut draft = Draft::default();
         let image = self.rows[&row].clone();
-        let mut rival = self.rival_of(row.0, row.1, &image);
-        let mut removal = self.removal_of(&[victim]);
-        if self.chance.below(2) == 0 {
-            std::mem::swap(&mut rival, &mut removal);
+        let is_removal_first = self.chance.below(2) == 0;
+        if is_removal_first {
+            self.remove(&mut draft, victim);
         }
-        removal.operations.append(&mut rival.operations);
-        removal
+        match fight {
+            Fight::Delete => self.delete(&mut draft, row.0, row.1),
+            Fight::Refer => self.refer(&mut draft, row),
+            Fight::Claim => self.claim(&mut draft, row.0, &image),
+        }
+        if !is_removal_first {
+            self.remove(&mut draft, victim);
+        }
+        LocalTransaction { operations: draft.operations }
     }
 
     /// Draws a co-transaction that gives somebody rights.
@@ -89,28 +103,37 @@ impl Writer<'_> {
     /// Draws a co-transaction that wants what a row has: its keys, its id, or a reference to it.
     pub(super) fn rival_of(&mut self, table: usize, id: RowId, row: &RowImage) -> LocalTransaction {
         let mut draft = Draft::default();
-        let of = &self.schema.tables()[table];
-        let referrers: Vec<(usize, usize)> = self.referrers(table).map(|(table, column, _)| (table, column)).collect();
-        match self.chance.below(4) {
-            0 if self.rows.contains_key(&(table, id)) => self.delete(&mut draft, table, id),
-            1 | 2 if !referrers.is_empty() && self.rows.contains_key(&(table, id)) => {
-                let (from, column) = referrers[self.chance.below(referrers.len())];
-                let mut cells = self.new_row(&draft, from);
-                cells[column] = Some(id.to_value());
-                draft.insert(from, LocalRow { table: from, cells });
-            }
-            _ => {
+        let is_seen = self.rows.contains_key(&(table, id));
+        match self.chance.below(5) {
+            0 if is_seen => self.delete(&mut draft, table, id),
+            1 | 2 if is_seen => self.refer(&mut draft, (table, id)),
+            3 => {
                 let mut cells = self.new_row(&draft, table);
-                for column in of.uniques.iter().flat_map(|unique| &unique.columns) {
-                    cells[*column].clone_from(&row.cells[*column]);
-                }
-                if self.chance.below(4) == 0 {
-                    cells[of.id_column] = Some(id.to_value());
-                }
+                cells[self.schema.tables()[table].id_column] = Some(id.to_value());
                 draft.insert(table, LocalRow { table, cells });
             }
+            _ => self.claim(&mut draft, table, row),
         }
         LocalTransaction { operations: draft.operations }
+    }
+
+    /// Refers to a row, if any table can.
+    fn refer(&mut self, draft: &mut Draft, (table, id): (usize, RowId)) {
+        let referrers: Vec<(usize, usize)> = self.referrers(table).map(|(table, column, _)| (table, column)).collect();
+        if let Some((from, column)) = self.chance.pick(&referrers).copied() {
+            let mut cells = self.new_row(draft, from);
+            cells[column] = Some(id.to_value());
+            draft.insert(from, LocalRow { table: from, cells });
+        }
+    }
+
+    /// Claims the keys of a row for another.
+    fn claim(&mut self, draft: &mut Draft, table: usize, row: &RowImage) {
+        let mut cells = self.new_row(draft, table);
+        for column in self.schema.tables()[table].uniques.iter().flat_map(|unique| &unique.columns) {
+            cells[*column].clone_from(&row.cells[*column]);
+        }
+        draft.insert(table, LocalRow { table, cells });
     }
 
     fn wish(&mut self, draft: &mut Draft) {
@@ -144,7 +167,8 @@ impl Writer<'_> {
         let anybody = *self.chance.pick(self.people).expect("there are people");
         let person = if self.chance.below(4) == 0 { self.author } else { anybody };
         let role = *self.chance.pick(&["admin", "admin", "editor", "guest"]).expect("there are roles");
-        match self.chance.below(8) {
+        match self.chance.below(10) {
+            8 | 9 => self.help_oneself(draft),
             0..=2 => self.grant(draft, person, role),
             3 | 4 => self.remove(draft, person),
             5 => {
@@ -172,6 +196,49 @@ impl Writer<'_> {
         }
     }
 
+    /// Takes a pass, a seat or a badge, and at once does what it permits.
+    fn help_oneself(&mut self, draft: &mut Draft) {
+        let schema = self.schema;
+        let reads = |condition: &SchemaCondition, guard: usize| {
+            let mut pending = vec![condition];
+            while let Some(next) = pending.pop() {
+                match next {
+                    Condition::And(parts) | Condition::Or(parts) => pending.extend(parts),
+                    Condition::Exists(exists) if exists.from.iter().any(|table| usize::from(*table) == guard) => {
+                        return true;
+                    }
+                    Condition::Exists(_) | Condition::Scalar(_) => {}
+                }
+            }
+            false
+        };
+        let mut pairs = Vec::new();
+        for guard in ["badges", "seats", "passes", "members"].iter().filter_map(|name| schema.table_by_name(name)) {
+            for (table, of) in schema.tables().iter().enumerate() {
+                if of.policies_for(Command::Insert).any(|policy| reads(&policy.condition, guard.0)) {
+                    pairs.push((guard.0, table));
+                }
+            }
+        }
+        let Some((guard, table)) = self.chance.pick(&pairs).copied() else { return };
+        let mut taken = self.new_row(draft, guard);
+        for (column, of) in schema.tables()[guard].columns.iter().enumerate() {
+            if of.logical_type == LogicalType::Identity {
+                taken[column] = Some(Value::Identity(self.author));
+            }
+        }
+        // The seat is in the team that the row then names.
+        let mut cells = self.new_row(draft, table);
+        for key in &schema.tables()[guard].foreign_keys {
+            let same = schema.tables()[table].foreign_keys.iter().find(|other| other.target == key.target);
+            if let Some(same) = same {
+                cells[same.column].clone_from(&taken[key.column]);
+            }
+        }
+        draft.insert(guard, LocalRow { table: guard, cells: taken });
+        draft.insert(table, LocalRow { table, cells });
+    }
+
     fn grant(&mut self, draft: &mut Draft, person: Identity, role: &str) {
         let (table, of) = self.schema.table_by_name("members").expect("every schema has members");
         let mut cells = self.new_row(draft, table);
@@ -188,8 +255,9 @@ impl Writer<'_> {
             .filter(|(_, row)| row.cells[who] == Some(Value::Identity(person)))
             .map(|(id, _)| id)
             .collect();
-        let is_all = self.chance.below(3) > 0;
-        for id in rows.into_iter().take(if is_all { usize::MAX } else { 1 }) {
+        if self.chance.below(3) > 0 {
+            rows.into_iter().for_each(|id| self.delete(draft, table, id));
+        } else if let Some(id) = self.chance.pick(&rows).copied() {
             self.delete(draft, table, id);
         }
     }
@@ -214,7 +282,13 @@ impl Writer<'_> {
         let Some((table, id)) = self.any_row(is_open) else { return };
         let of = &schema.tables()[table];
         let open: Vec<usize> = (0..of.columns.len()).filter(|column| of.columns[*column].updatable).collect();
-        let Some(first) = self.chance.pick(&open).copied() else { return };
+        let keyed: Vec<usize> = open
+            .iter()
+            .copied()
+            .filter(|column| of.uniques.iter().any(|unique| unique.columns.contains(column)))
+            .collect();
+        let wanted = if keyed.is_empty() || self.chance.below(2) == 0 { &open } else { &keyed };
+        let Some(first) = self.chance.pick(wanted).copied() else { return };
         // Columns of one group are valid together only: drawn together.
         let group = of.group_of(first).map_or(vec![first], |group| of.groups[group].columns.clone());
         let fresh = self.new_row(draft, table);

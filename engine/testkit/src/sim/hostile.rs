@@ -9,7 +9,7 @@ use treaty_engine::replica::{LocalTransaction, RowImage};
 use treaty_schema::Value;
 
 use super::chance::Chance;
-use super::compose::Writer;
+use super::compose::{Fight, Writer};
 use super::craft::Crafter;
 use super::failure::{Failure, Result};
 use super::node::read;
@@ -241,14 +241,46 @@ fn ring(world: &mut World, chance: &mut Chance) -> Result<()> {
     world.statistics.count(format!("hostile: ring of {}", admins.len()));
     // Perhaps they also fight for something else: then no two of the ring may both stand.
     let all: Vec<(usize, RowId)> = rows.keys().copied().collect();
-    let prize = if chance.below(2) == 0 { chance.pick(&all).copied() } else { None };
+    let prize = if chance.below(3) > 0 { chance.pick(&all).copied() } else { None };
+    let (is_for_keys, is_pile) = (chance.below(3) == 0, chance.below(3) == 0);
+    let mut told = Vec::new();
     for index in 0..admins.len() {
-        let (number, next) = (admins[index].0, admins[(index + 1) % admins.len()].1);
+        let number = admins[index].0;
+        let step = if is_pile { 1 + chance.below(admins.len() - 1) } else { 1 };
+        let next = admins[(index + step) % admins.len()].1;
+        let fight = if is_for_keys { Fight::Claim } else { [Fight::Refer, Fight::Delete][index % 2] };
         let entry = attempt(world, chance, (number, &on), |writer| match prize {
-            Some(row) => writer.removal_and_rivalry(next, row),
+            Some(row) => writer.removal_and(next, fight, row),
             None => writer.removal_of(&[next]),
         })?;
+        told.extend(spread(world, chance, entry));
+    }
+    if chance.below(2) == 0 {
+        after_ring(world, chance, (&on, &admins), &told)?;
+    }
+    Ok(())
+}
+
+/// Whoever is left of a ring goes on with work, having seen all of it; then somebody else turns out to have removed one of them
+/// before.
+fn after_ring(
+    world: &mut World,
+    chance: &mut Chance,
+    (on, admins): (&Version, &[(u8, Identity)]),
+    ring: &[Entry],
+) -> Result<()> {
+    if ring.is_empty() {
+        return Ok(());
+    }
+    let top = normal(world, &Version::new(ring.iter().map(|entry| *entry.id()).collect()))?;
+    for (number, _) in admins {
+        let entry = attempt(world, chance, (*number, &top), anything)?;
         spread(world, chance, entry);
+    }
+    let (late, victim) = (author(world, chance), admins[chance.below(admins.len())].1);
+    let entry = attempt(world, chance, (late, on), |writer| writer.removal_of(&[victim]))?;
+    if spread(world, chance, entry).is_some() {
+        world.statistics.count("hostile: ring, work on top, late removal");
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use treaty_engine::identity::{Identity, Keypair};
 use treaty_engine::log::Entry;
 use treaty_engine::replica::{GenesisDraft, IngestOutcome, LocalRow, Replica};
 use treaty_engine::store::Sqlite;
-use treaty_schema::{LogicalType, Schema, Value};
+use treaty_schema::{LogicalType, Schema, Table, Value};
 
 use super::chance::Chance;
 use super::failure::{Failure, Result};
@@ -248,28 +248,42 @@ fn first_rows(schema: &Schema, options: &Options, chance: &mut Chance) -> Vec<Lo
     let (index, table) = schema.table_by_name("members").expect("every schema has members");
     let column = |name: &str| table.column_by_name(name).expect("members have it").0;
     let text = |text: &str| Some(LogicalType::Text.parse(text).expect("a role is a text"));
-    let mut rows = Vec::new();
+    let mut grants = Vec::new();
     for number in people(options).into_iter().filter(|number| *number < PUPPET_FIRST) {
         // Now and then somebody is let in later, or never.
         if number != 0 && chance.below(8) == 0 {
             continue;
         }
-        let drawn = ["admin", "admin", "admin", "editor", "guest"][chance.below(5)];
-        let first = if number == 0 { "admin" } else { drawn };
-        // Some have two rows, of which one may go.
-        let second = ["", "editor", "admin"][chance.below(3)];
-        let is_second_valid = first != second && table.uniques.iter().all(|unique| unique.columns.len() > 1);
-        for role in
-            [first, second].into_iter().take(if is_second_valid { 2 } else { 1 }).filter(|role| !role.is_empty())
-        {
-            let mut cells = vec![None; table.columns.len()];
-            cells[table.id_column] = Some(Value::Uuid(chance.uuid()));
-            cells[column("who")] = Some(Value::Identity(keypair(number).identity()));
-            cells[column("role")] = text(role);
-            rows.push(LocalRow { table: index, cells });
+        let role = if number == 0 { "admin" } else { ["admin", "admin", "admin", "editor", "guest"][chance.below(5)] };
+        grants.push((number, role));
+    }
+    // Some have two rows, of which one may go; the younger ones in any order.
+    let mut second: Vec<(u8, &str)> = Vec::new();
+    for (number, role) in &grants {
+        let other = if *role == "admin" { "editor" } else { "admin" };
+        let drawn = if may_repeat(table, &["who", "role"]) { [role, other][chance.below(2)] } else { other };
+        if may_repeat(table, &["who"]) && chance.below(2) == 0 {
+            second.push((*number, drawn));
         }
     }
-    rows
+    chance.shuffle(&mut second);
+    grants.append(&mut second);
+    let row = |(number, role): (u8, &str)| {
+        let mut cells = vec![None; table.columns.len()];
+        cells[table.id_column] = Some(Value::Uuid(chance.uuid()));
+        cells[column("who")] = Some(Value::Identity(keypair(number).identity()));
+        cells[column("role")] = text(role);
+        LocalRow { table: index, cells }
+    };
+    grants.into_iter().map(row).collect()
+}
+
+/// Whether rows may share what these columns hold.
+fn may_repeat(table: &Table, columns: &[&str]) -> bool {
+    table
+        .uniques
+        .iter()
+        .all(|unique| !unique.columns.iter().all(|column| columns.contains(&table.columns[*column].name.as_str())))
 }
 
 /// The key of an author.
