@@ -3,6 +3,9 @@
 //! Flags and variables arrive merged (clap reads both); [`Settings::over`] lays them over the file. The result,
 //! [`Config`], is checked: addresses parse, the database URL is one this version can open.
 //! Unknown keys are refused, so a misspelt setting never passes silently.
+//! A password in the database URL is written to that file alone: nothing here shows it.
+
+mod postgres;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,14 +13,16 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use postgres::PostgresUrl;
+
 /// Gap between two writes after which a backlog of SQLite changes is split, unless configured.
 pub const TX_GAP_DEFAULT_MS: u64 = 250;
 
 /// What a configuration file, the environment or flags may say; nothing is required here.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// The application's database, e.g. `sqlite:/srv/notes.db`.
+    /// The application's database, e.g. `sqlite:/srv/notes.db`; may hold a password.
     pub database: Option<String>,
     /// The UDP address that peers connect to, e.g. `0.0.0.0:4433`.
     pub listen: Option<String>,
@@ -34,6 +39,9 @@ pub struct Settings {
     /// What is special to SQLite.
     #[serde(default)]
     pub sqlite: SqliteSettings,
+    /// What is special to PostgreSQL.
+    #[serde(default)]
+    pub postgres: PostgresSettings,
 }
 
 /// Section `[sqlite]` of `treaty.toml`.
@@ -42,6 +50,14 @@ pub struct Settings {
 pub struct SqliteSettings {
     /// Gap in milliseconds at which a backlog is split into transactions.
     pub tx_gap_ms: Option<u64>,
+}
+
+/// Section `[postgres]` of `treaty.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostgresSettings {
+    /// Whether writers wake the sidecar by NOTIFY when it waits.
+    pub notify: Option<bool>,
 }
 
 /// The checked configuration of one run.
@@ -59,6 +75,8 @@ pub struct Config {
     pub peers: Vec<String>,
     /// Gap at which a backlog is split into transactions.
     pub tx_gap: Duration,
+    /// Whether writers of a PostgreSQL database wake the sidecar by NOTIFY when it waits.
+    pub postgres_notify: bool,
 }
 
 /// A database that Treaty can work with.
@@ -66,6 +84,8 @@ pub struct Config {
 pub enum DatabaseUrl {
     /// A SQLite file.
     Sqlite(PathBuf),
+    /// A database of a PostgreSQL server.
+    Postgres(PostgresUrl),
 }
 
 /// Why the configuration cannot be used.
@@ -81,13 +101,23 @@ pub enum ConfigError {
         cause: std::io::Error,
     },
     /// The file is not valid.
-    #[error("{} is not a valid configuration; mend or remove the line that is named", path.display())]
+    #[error("{} is not a valid configuration; mend or remove line {line}", path.display())]
     Syntax {
         /// The configuration file.
         path: PathBuf,
-        /// Line, column and remedy.
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong; with the line itself, unless it may hold a password.
         #[source]
         cause: Box<toml::de::Error>,
+    },
+    /// The file holds a password and can be read by others.
+    #[error("{} holds a password and can be read by others (mode {mode:o}); run: chmod 600 {}", path.display(), path.display())]
+    Exposed {
+        /// The configuration file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
     },
     /// Neither the file nor the environment nor a flag names a database.
     #[error("no database is configured: run `treaty init` or `treaty join` first, or set `database` in {}", path.display())]
@@ -96,14 +126,23 @@ pub enum ConfigError {
         path: PathBuf,
     },
     /// The database URL is not understood.
-    #[error("database URL '{url}' is not understood: write sqlite:PATH, for example sqlite:notes.db")]
+    #[error(
+        "database URL '{url}' is not understood: write sqlite:PATH, for example sqlite:notes.db, or \
+         postgresql://USER@HOST/DATABASE"
+    )]
     UnknownDatabase {
-        /// The URL as written.
+        /// The URL as written, up to where a password may be.
         url: String,
     },
-    /// The database URL is PostgreSQL's.
-    #[error("PostgreSQL is not in this version yet: use sqlite:PATH")]
-    PostgresNotYet,
+    /// The database URL is PostgreSQL's, and not understood.
+    #[error(
+        "the PostgreSQL URL is not understood: {what}; write postgresql://USER@HOST:PORT/DATABASE, or \
+         postgresql:///DATABASE?host=/run/postgresql, with all but letters and digits of a name or password as %XX"
+    )]
+    BadPostgres {
+        /// What is wrong with it, without a word of its own.
+        what: String,
+    },
     /// The HTTP address does not parse.
     #[error("'{text}' is no HTTP address: write IP:PORT, for example 127.0.0.1:7070, a port of loopback, or off")]
     BadHttp {
@@ -127,6 +166,13 @@ pub enum ConfigError {
     },
 }
 
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The database's URL may hold a password.
+        f.debug_struct("Settings").finish_non_exhaustive()
+    }
+}
+
 impl Settings {
     /// Reads `path`; a missing file is empty settings.
     ///
@@ -138,7 +184,25 @@ impl Settings {
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(Settings::default()),
             Err(cause) => return Err(ConfigError::Read { path: path.to_owned(), cause }),
         };
-        toml::from_str(&text).map_err(|cause| ConfigError::Syntax { path: path.to_owned(), cause: Box::new(cause) })
+        let settings: Settings = toml::from_str(&text).map_err(|cause| syntax(path, &text, cause))?;
+        settings.refuse_exposed(path)?;
+        Ok(settings)
+    }
+
+    /// Refuses a file that holds a password and that others can read.
+    fn refuse_exposed(&self, path: &Path) -> Result<(), ConfigError> {
+        #[cfg(unix)]
+        if self.database.as_deref().and_then(|url| PostgresUrl::parse(url).ok()).is_some_and(|url| url.has_password()) {
+            use std::os::unix::fs::PermissionsExt;
+            let metadata = std::fs::metadata(path);
+            let mode =
+                metadata.map_err(|cause| ConfigError::Read { path: path.to_owned(), cause })?.permissions().mode()
+                    & 0o777;
+            if mode & 0o077 != 0 {
+                return Err(ConfigError::Exposed { path: path.to_owned(), mode });
+            }
+        }
+        Ok(())
     }
 
     /// Returns these settings laid over `file`: what is set here wins, peers add up.
@@ -155,6 +219,7 @@ impl Settings {
             advertise,
             peers,
             sqlite: SqliteSettings { tx_gap_ms: self.sqlite.tx_gap_ms.or(file.sqlite.tx_gap_ms) },
+            postgres: PostgresSettings { notify: self.postgres.notify.or(file.postgres.notify) },
         }
     }
 
@@ -173,6 +238,7 @@ impl Settings {
             advertise: self.advertise,
             peers: self.peers,
             tx_gap: Duration::from_millis(self.sqlite.tx_gap_ms.unwrap_or(TX_GAP_DEFAULT_MS)),
+            postgres_notify: self.postgres.notify.unwrap_or(false),
         })
     }
 }
@@ -213,48 +279,85 @@ pub fn parse_http(text: &str, is_public: bool) -> Result<Option<SocketAddr>, Con
 }
 
 impl DatabaseUrl {
-    /// Parses `sqlite:PATH` (also `sqlite://PATH`).
+    /// Parses `sqlite:PATH` (also `sqlite://PATH`), `postgres://…` or `postgresql://…`.
     ///
     /// # Errors
-    /// [`ConfigError::PostgresNotYet`], [`ConfigError::UnknownDatabase`].
+    /// [`ConfigError::BadPostgres`], [`ConfigError::UnknownDatabase`].
     pub fn parse(url: &str) -> Result<DatabaseUrl, ConfigError> {
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            return Err(ConfigError::PostgresNotYet);
+            return Ok(DatabaseUrl::Postgres(PostgresUrl::parse(url)?));
         }
         let path = url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
         match path {
             Some(path) if !path.is_empty() && path != ":memory:" => Ok(DatabaseUrl::Sqlite(PathBuf::from(path))),
-            _ => Err(ConfigError::UnknownDatabase { url: url.to_owned() }),
+            _ => Err(ConfigError::UnknownDatabase { url: before_password(url) }),
         }
     }
 
-    /// Returns the data directory used when none is named: the database file's path plus `.treaty`.
+    /// Returns the data directory used when none is named: a SQLite file's path plus `.treaty`, or `treaty-data` in the
+    /// current directory.
     #[must_use]
     pub fn default_home(&self) -> PathBuf {
-        let DatabaseUrl::Sqlite(path) = self;
-        let mut name = path.as_os_str().to_owned();
-        name.push(".treaty");
-        PathBuf::from(name)
+        match self {
+            DatabaseUrl::Sqlite(path) => {
+                let mut name = path.as_os_str().to_owned();
+                name.push(".treaty");
+                PathBuf::from(name)
+            }
+            DatabaseUrl::Postgres(_) => PathBuf::from(HOME_DEFAULT),
+        }
     }
 
-    /// Returns the path of the SQLite file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        let DatabaseUrl::Sqlite(path) = self;
-        path
-    }
-
-    /// Returns the URL with a relative path made absolute from `directory`.
+    /// Returns the URL with the relative path of a file made absolute from `directory`.
     #[must_use]
     pub fn from_directory(&self, directory: &Path) -> DatabaseUrl {
-        let joined = directory.join(self.path());
-        DatabaseUrl::Sqlite(std::path::absolute(&joined).unwrap_or(joined))
+        match self {
+            DatabaseUrl::Sqlite(path) => {
+                let joined = directory.join(path);
+                DatabaseUrl::Sqlite(std::path::absolute(&joined).unwrap_or(joined))
+            }
+            DatabaseUrl::Postgres(url) => DatabaseUrl::Postgres(url.clone()),
+        }
+    }
+
+    /// Returns the URL as the configuration file holds it: with its password. `Display` leaves it out.
+    #[must_use]
+    pub fn with_password(&self) -> String {
+        match self {
+            DatabaseUrl::Sqlite(_) => self.to_string(),
+            DatabaseUrl::Postgres(url) => url.with_password().to_owned(),
+        }
     }
 }
 
 impl std::fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "sqlite:{}", self.path().display())
+        match self {
+            DatabaseUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            DatabaseUrl::Postgres(url) => url.fmt(f),
+        }
+    }
+}
+
+/// The data directory where none is named and the database is not a file.
+pub const HOME_DEFAULT: &str = "treaty-data";
+
+/// Says where a file is not valid; a line that may hold a password is not shown.
+fn syntax(path: &Path, text: &str, mut cause: toml::de::Error) -> ConfigError {
+    let span = cause.span().unwrap_or(0..text.len());
+    let line_at = |end: usize| text.bytes().take(end).filter(|byte| *byte == b'\n').count() + 1;
+    let line = line_at(span.start);
+    if text.lines().skip(line - 1).take(line_at(span.end) - line + 1).any(|line| line.contains("://")) {
+        cause.set_input(None);
+    }
+    ConfigError::Syntax { path: path.to_owned(), line, cause: Box::new(cause) }
+}
+
+/// Cuts a URL that nobody understands where it may hold a password.
+fn before_password(url: &str) -> String {
+    match url.split_once(':') {
+        Some((scheme, rest)) if rest.contains('@') => format!("{scheme}:…"),
+        _ => url.to_owned(),
     }
 }
 
@@ -313,7 +416,53 @@ mod tests {
             assert!(matches!(DatabaseUrl::parse(url), Err(ConfigError::UnknownDatabase { .. })), "{url}");
         }
         for url in ["postgres://localhost/x", "postgresql://localhost/x"] {
-            assert!(matches!(DatabaseUrl::parse(url), Err(ConfigError::PostgresNotYet)), "{url}");
+            let parsed = DatabaseUrl::parse(url).unwrap();
+            assert_eq!(parsed.default_home(), PathBuf::from("treaty-data"));
+            assert_eq!(parsed.from_directory(Path::new("/d")).to_string(), url);
+        }
+        let error = DatabaseUrl::parse("postgress://u:secret@h/d").unwrap_err().to_string();
+        assert!(error.contains("'postgress:…'"), "{error}");
+    }
+
+    #[test]
+    fn notify_is_off_unless_told_otherwise() {
+        let check = |text: &str| settings(text).unwrap().check(Path::new("/d/treaty.toml")).unwrap();
+        assert!(!check("database = 'postgres://h/d'").postgres_notify);
+        assert!(check("database = 'postgres://h/d'\n[postgres]\nnotify = true").postgres_notify);
+        let flags = Settings { postgres: PostgresSettings { notify: Some(true) }, ..Settings::default() };
+        let file = settings("database = 'postgres://h/d'\n[postgres]\nnotify = false").unwrap();
+        assert!(flags.over(file).check(Path::new("/d/treaty.toml")).unwrap().postgres_notify);
+    }
+
+    #[test]
+    fn a_mistake_in_the_line_of_the_url_does_not_show_its_password() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("treaty.toml");
+        std::fs::write(&path, "listen = '127.0.0.1:1'\ndatabase = 'postgres://u:secret@h/d\n").unwrap();
+        let error = Settings::read(&path).err().unwrap();
+        let debug = format!("{error:?}");
+        let chain = format!("{debug} {:#}", anyhow::Error::new(error));
+        assert!(chain.contains("line 2") && !chain.contains("secret"), "{chain}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_with_a_password_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("treaty.toml");
+        for (url, is_refused) in
+            [("postgres://u:secret@h/d", true), ("postgres://u@h/d", false), ("sqlite:a.db", false)]
+        {
+            std::fs::write(&path, format!("database = '{url}'\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+            assert_eq!(
+                matches!(Settings::read(&path), Err(ConfigError::Exposed { mode: 0o644, .. })),
+                is_refused,
+                "{url}"
+            );
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            assert_eq!(Settings::read(&path).unwrap().database.as_deref(), Some(url));
         }
     }
 }

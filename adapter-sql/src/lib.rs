@@ -7,6 +7,7 @@
 //! * [`capture`] - from what the triggers noted to transactions.
 //! * [`http`] - reports, status and metrics for whoever asks by HTTP.
 //! * [`link`] - what the adapter asks of the engine.
+//! * `peek` - reading the application's database beside a running sidecar.
 //! * `sidecar` - the threads of `treaty up`.
 //! * [`sqlite`] - an application's SQLite database.
 //!
@@ -19,5 +20,6 @@ pub mod database;
 pub mod home;
 pub mod http;
 pub mod link;
+pub(crate) mod peek;
 mod sidecar;
 pub mod sqlite;

@@ -12,16 +12,17 @@ use treaty_engine::identity::{Identity, Keypair};
 use treaty_engine::replica::{GenesisDraft, LocalRow, Replica};
 use treaty_schema::{Schema, Timestamp};
 
+use super::database;
 use super::identity::read_or_create_keypair;
 use super::objects::SpaceObject;
 use super::open::open_store;
 use super::output::Format;
 use super::place::Place;
-use crate::config::{Config, LISTEN_DEFAULT, Settings};
+use crate::config::{Config, DatabaseUrl, LISTEN_DEFAULT, Settings};
 use crate::home::{Home, HomeLock};
 use crate::link::ReplicaLink;
 use crate::sidecar::now_ms;
-use crate::sqlite::{Application, Existing, Installed, Node};
+use crate::sqlite::{Existing, Installed, Node};
 
 /// Makes a new space from a schema file, in a database
 ///
@@ -43,10 +44,11 @@ pub(crate) struct InitArgs {
 /// The flags of commands that make a node.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct NewNodeArgs {
-    /// The application's database, for example sqlite:notes.db; made if it is missing
-    #[arg(long, env = "TREATY_DATABASE", value_name = "URL")]
+    /// The application's database, for example sqlite:notes.db (made if it is missing) or
+    /// postgresql://treaty@localhost/notes
+    #[arg(long, env = "TREATY_DATABASE", hide_env_values = true, value_name = "URL")]
     database: String,
-    /// Data directory [default: the database file's path plus .treaty]
+    /// Data directory [default: the database file's path plus .treaty, or ./treaty-data]
     #[arg(long, env = "TREATY_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
     /// The UDP address for peers, written into treaty.toml; port 0 chooses a free one
@@ -77,16 +79,9 @@ impl NewNodeArgs {
         let settings = Settings { listen: Some(self.listen.clone()), ..Settings::default() };
         let config = place.config(&home, settings)?;
         let lock = home.lock()?;
-        let known = Settings::read(&home.config_path())?.database;
-        if let Some(known) = known.filter(|known| *known != config.database.to_string()) {
-            bail!(
-                "data directory {} belongs to {known}, not to {}; name another one with --data",
-                home.path().display(),
-                config.database
-            );
-        }
+        refuse_other_database(&home, &config.database)?;
         let keypair = Arc::new(read_or_create_keypair(&home, &lock)?);
-        home.write_config(&lock, &config.database.to_string(), &fixed_port(config.listen)?.to_string())?;
+        home.write_config(&lock, &config.database.with_password(), &fixed_port(config.listen)?.to_string())?;
         Ok(NewNode { home, lock, config, keypair })
     }
 }
@@ -107,6 +102,19 @@ impl NewNode {
             entries,
         }
     }
+}
+
+/// Refuses a data directory whose configuration names another database; its password may be another one.
+fn refuse_other_database(home: &Home, database: &DatabaseUrl) -> Result<()> {
+    let Some(known) = Settings::read(&home.config_path())?.database else { return Ok(()) };
+    let known = DatabaseUrl::parse(&known)?.from_directory(home.path()).to_string();
+    if known == database.to_string() {
+        return Ok(());
+    }
+    bail!(
+        "data directory {} belongs to {known}, not to {database}; name another one with --data",
+        home.path().display()
+    )
 }
 
 /// Runs the command.
@@ -150,8 +158,7 @@ fn found(new: &NewNode, schema: SchemaFile) -> Result<(Replica, Installed)> {
     let (schema, instance) = (replica.schema().clone(), hex(&random()?));
     let node = new.node(&schema, replica.space());
     let mut link = ReplicaLink { replica: &mut replica, keypair: &new.keypair, now_ms: now_ms() };
-    let path = new.config.database.path();
-    let (_, installed) = Application::install(path, &node, Existing::Adopt, &instance, &mut link)?;
+    let (_, installed) = database::install(&new.config.database, &node, Existing::Adopt, &instance, &mut link)?;
     Ok((replica, installed))
 }
 

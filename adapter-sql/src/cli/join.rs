@@ -13,12 +13,13 @@ use treaty_net::host::Newcomer;
 use treaty_net::hub::HubEvent;
 use treaty_net::ticket::Ticket;
 
+use super::database;
 use super::init::{NewNode, NewNodeArgs, hex, random};
 use super::objects::SpaceObject;
 use super::open::{open_replica, open_store};
 use super::output::{Format, Progress};
-use super::peek::Peek;
 use super::peers::{known_peer, target};
+use crate::peek;
 use crate::sidecar::{Going, Host, Notice, Online, ThreadLink};
 use crate::sqlite::{Application, Existing};
 
@@ -42,7 +43,7 @@ pub(crate) struct JoinArgs {
 pub(crate) fn run(args: &JoinArgs, format: Format) -> Result<()> {
     let ticket: Ticket = args.ticket.parse().context("reading the ticket")?;
     let new = args.new.prepare()?;
-    if Peek::is_installed(new.config.database.path())? {
+    if peek::is_installed(&new.config.database)? {
         bail!("{} is part of a space already; run `treaty up` there, or `treaty uninstall` first", new.config.database);
     }
     let object = match open_replica(&new.home)? {
@@ -173,7 +174,7 @@ impl Joining<'_> {
 fn install(new: &NewNode, link: &mut ThreadLink) -> Result<Application> {
     let (schema, space) = link.ask(|link| Ok((link.replica.schema().clone(), link.replica.space())))?;
     let instance = hex(&random()?);
-    let path = new.config.database.path();
-    let (application, _) = Application::install(path, &new.node(&schema, space), Existing::Refuse, &instance, link)?;
+    let node = new.node(&schema, space);
+    let (application, _) = database::install(&new.config.database, &node, Existing::Refuse, &instance, link)?;
     Ok(application)
 }

@@ -5,6 +5,7 @@ use treaty_engine::identity::{Identity, Keypair};
 use treaty_engine::replica::Replica;
 use treaty_engine::store::{Durability, Sqlite};
 
+use super::database;
 use super::identity::read_keypair;
 use crate::config::Config;
 use crate::home::Home;
@@ -40,7 +41,7 @@ impl OpenNode {
             gap_ms: i64::try_from(config.tx_gap.as_millis()).unwrap_or(i64::MAX),
         };
         let mut link = ReplicaLink { replica: &mut replica, keypair: &keypair, now_ms: now_ms() };
-        let application = Application::open(config.database.path(), &node, place, &mut link)?;
+        let application = database::open(&config.database, &node, place, &mut link)?;
         Ok(OpenNode { keypair, replica, application })
     }
 }

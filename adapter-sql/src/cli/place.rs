@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::config::{Config, DatabaseUrl, Settings};
+use crate::config::{Config, DatabaseUrl, HOME_DEFAULT, Settings};
 use crate::home::Home;
 
 /// The flags that name a node, on every command that works on one.
@@ -14,8 +14,9 @@ pub struct Place {
     /// Data directory [default: the database file's path plus .treaty, or ./treaty-data]
     #[arg(long, env = "TREATY_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// The application's database, for example sqlite:notes.db [default: the one in treaty.toml]
-    #[arg(long, env = "TREATY_DATABASE", value_name = "URL")]
+    /// The application's database, for example sqlite:notes.db or postgresql://treaty@localhost/notes [default: the one
+    /// in treaty.toml]
+    #[arg(long, env = "TREATY_DATABASE", hide_env_values = true, value_name = "URL")]
     pub database: Option<String>,
 }
 
@@ -30,7 +31,7 @@ impl Place {
         }
         match &self.database {
             Some(url) => Ok(Home::at(DatabaseUrl::parse(url)?.default_home())),
-            None => Ok(Home::at(PathBuf::from("treaty-data"))),
+            None => Ok(Home::at(PathBuf::from(HOME_DEFAULT))),
         }
     }
 
@@ -64,7 +65,7 @@ impl Place {
     pub fn config(&self, home: &Home, flags: Settings) -> Result<Config> {
         let here = std::env::current_dir().unwrap_or_default();
         let database = match &self.database {
-            Some(url) => Some(DatabaseUrl::parse(url)?.from_directory(&here).to_string()),
+            Some(url) => Some(DatabaseUrl::parse(url)?.from_directory(&here).with_password()),
             None => None,
         };
         let path = home.config_path();

@@ -7,10 +7,10 @@ use clap::Args;
 
 use super::objects::RollbackObject;
 use super::output::Format;
-use super::peek::{PageMax, Peek};
 use super::place::Place;
 use super::rows::raw_json;
 use crate::config::Settings;
+use crate::peek::{self, PageMax};
 use crate::sqlite::Rollback;
 
 /// Lists changes that did not survive, with the values that were lost and why
@@ -40,7 +40,7 @@ const PAGE: PageMax = PageMax { reports: 500, bytes: 1 << 20 };
 pub(crate) fn run(args: &RollbacksArgs, format: Format) -> Result<()> {
     let home = args.place.home_with_space()?;
     let config = args.place.config(&home, Settings::default())?;
-    let peek = Peek::open(config.database.path())?;
+    let mut peek = peek::open(&config.database)?;
     let mut cursor = args.after;
     loop {
         let reports = peek.rollbacks(cursor, PAGE)?;

@@ -7,10 +7,10 @@ use treaty_engine::replica::Replica;
 
 use super::objects::{PeerObject, StatusObject, VersionsObject};
 use super::output::{Format, short};
-use super::peek::{DatabaseState, Peek};
 use super::place::Place;
 use super::view::NodeView;
 use crate::home::{Home, RunningPeer};
+use crate::peek::{self, DatabaseState};
 
 /// Says where this node stands: log, waiting changes, peers
 ///
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &StatusArgs, format: Format) -> Result<()> {
     // The database is read before the log: what it shows is in the log by then.
     let home = args.place.home_with_space()?;
     let config = args.place.config(&home, crate::config::Settings::default())?;
-    let database = Peek::open(config.database.path())?.state()?;
+    let database = peek::open(&config.database)?.state()?;
     let node = NodeView::open(&args.place)?;
     let log = LogState::of(&node.replica, &database.shown);
     let name = NodeName {

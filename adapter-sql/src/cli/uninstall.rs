@@ -3,11 +3,11 @@
 use anyhow::Result;
 use clap::Args;
 
+use super::database;
 use super::objects::UninstalledObject;
 use super::output::Format;
 use super::place::Place;
 use crate::config::Settings;
-use crate::sqlite::uninstall;
 
 /// Removes triggers and bookkeeping from the database, leaving the application's tables and rows
 ///
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &UninstallArgs, format: Format) -> Result<()> {
     let home = args.place.home()?;
     let config = args.place.config(&home, Settings::default())?;
     let _lock = home.path().exists().then(|| home.lock()).transpose()?;
-    let uninstalled = uninstall(config.database.path())?;
+    let uninstalled = database::uninstall(&config.database)?;
     let object = UninstalledObject {
         database: config.database.to_string(),
         space: uninstalled.space,

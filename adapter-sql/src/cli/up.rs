@@ -16,7 +16,7 @@ use super::output::Format;
 use super::peers::{peer_event, running_peers, targets};
 use super::place::Place;
 use super::status::NodeName;
-use crate::config::Settings;
+use crate::config::{PostgresSettings, Settings};
 use crate::home::{Home, HomeLock, KnownPeer, Running};
 use crate::http::{Listener, Node, Server};
 use crate::sidecar::{Adapter, Bell, Ear, Events, Going, Notice, Online, Printer, Tally};
@@ -46,6 +46,9 @@ pub(crate) struct UpArgs {
     /// Serve HTTP on an address that other machines reach. It asks for no password
     #[arg(long, env = "TREATY_HTTP_PUBLIC")]
     http_public: bool,
+    /// Let writers of a PostgreSQL database wake the sidecar by NOTIFY when it waits
+    #[arg(long, env = "TREATY_POSTGRES_NOTIFY")]
+    postgres_notify: bool,
     /// A peer to connect to: its ticket or its address; may be repeated
     #[arg(long = "peer", env = "TREATY_PEERS", value_name = "TICKET-OR-ADDR", value_delimiter = ',')]
     peers: Vec<String>,
@@ -62,6 +65,7 @@ pub(crate) fn run(args: &UpArgs, format: Format) -> Result<()> {
         http: args.http.clone(),
         http_public: args.http_public.then_some(true),
         peers: args.peers.clone(),
+        postgres: PostgresSettings { notify: args.postgres_notify.then_some(true) },
         ..Settings::default()
     };
     let config = args.place.config(&home, flags)?;
@@ -85,7 +89,7 @@ pub(crate) fn run(args: &UpArgs, format: Format) -> Result<()> {
     let desk =
         Desk { home: home.clone(), lock: lock.clone(), events: events.clone(), bell: bell.clone(), end: end.clone() };
     let online = Online::go(going, replica, |listen| desk.attend(listen, http))?;
-    let node = Node { name, database: config.database.path().to_owned(), home: home.clone(), link: online.link() };
+    let node = Node { name, database: config.database.clone(), home: home.clone(), link: online.link() };
     let server = listener.map(|listener| Server::start(listener, node, tally.clone())).transpose()?;
     let on_signal = end.clone();
     online.on_signal(move |name| drop(on_signal.send(Ending::Signal(name))))?;

@@ -16,6 +16,7 @@ use treaty_engine::log::{Entry, LogStore, Pos, UnverifiedHeader};
 use treaty_engine::replica::{IngestOutcome, Replica};
 use treaty_engine::store::{Durability, Sqlite};
 
+use super::database;
 use super::objects::VerifyObject;
 use super::open::own_keypair;
 use super::output::{Format, Progress};
@@ -71,7 +72,7 @@ pub(crate) fn run(args: &VerifyArgs, format: Format) -> Result<ExitCode> {
     let home = args.place.home_with_space()?;
     let config = args.place.config(&home, Settings::default())?;
     // In this order: what the database shows is in the log by then.
-    let snapshot = Snapshot::open(config.database.path())?;
+    let snapshot = database::snapshot(&config.database)?;
     let mut node = NodeView::open(&args.place)?;
     let scratch = Scratch::in_home(&home);
     let mut problems = Problems::default();

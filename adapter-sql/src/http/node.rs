@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
@@ -13,17 +12,18 @@ use tokio::sync::Semaphore;
 use super::answer::Problem;
 use super::limits::{DATABASE_READERS_MAX, PAGE_BYTES_MAX};
 use crate::cli::objects::{RollbackObject, StatusObject};
-use crate::cli::peek::{PageMax, Peek, PeekError};
 use crate::cli::status::{LogState, NodeName, peer, status_object};
+use crate::config::DatabaseUrl;
 use crate::home::Home;
+use crate::peek::{self, PageMax, Peek, PeekError};
 use crate::sidecar::ThreadLink;
 
 /// A running node.
 pub(crate) struct Node {
     /// What it is called.
     pub(crate) name: NodeName,
-    /// The file of its database.
-    pub(crate) database: PathBuf,
+    /// Its database.
+    pub(crate) database: DatabaseUrl,
     /// Its data directory.
     pub(crate) home: Home,
     /// The way to its log.
@@ -45,7 +45,7 @@ pub(super) struct Reading {
     /// The address at which it is served.
     address: SocketAddr,
     /// Connections that nobody reads on now.
-    idle: Mutex<Vec<Peek>>,
+    idle: Mutex<Vec<Box<dyn Peek>>>,
     turns: Semaphore,
     counted: Mutex<ReasonCounts>,
 }
@@ -118,21 +118,21 @@ impl Reading {
     /// Works with a connection, off the server's own thread.
     async fn read<R: Send + 'static>(
         self: &Arc<Reading>,
-        work: impl FnOnce(&Reading, &Peek) -> Result<R, Problem> + Send + 'static,
+        work: impl FnOnce(&Reading, &mut dyn Peek) -> Result<R, Problem> + Send + 'static,
     ) -> Result<R, Problem> {
         let _turn = self.turns.acquire().await.map_err(unavailable)?;
         let reading = Arc::clone(self);
         tokio::task::spawn_blocking(move || reading.read_here(work)).await.map_err(unavailable)?
     }
 
-    fn read_here<R>(&self, work: impl FnOnce(&Reading, &Peek) -> Result<R, Problem>) -> Result<R, Problem> {
+    fn read_here<R>(&self, work: impl FnOnce(&Reading, &mut dyn Peek) -> Result<R, Problem>) -> Result<R, Problem> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = idle().pop();
-        let peek = match kept {
+        let mut peek = match kept {
             Some(peek) => peek,
-            None => Peek::open(&self.node.database)?,
+            None => peek::open(&self.node.database)?,
         };
-        let result = work(self, &peek);
+        let result = work(self, &mut *peek);
         // A connection that failed may go on failing: it is not kept.
         if !matches!(result, Err(Problem::Unavailable { .. })) {
             idle().push(peek);
