@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 
 use treaty_engine::relation::RowId;
 use treaty_engine::replica::Shown;
+use treaty_schema::Schema;
 
 pub use error::{Cause, DatabaseError};
 pub use queue::{Nameless, Queue, QueuedRow, SeqRanges};
@@ -79,9 +80,13 @@ pub enum Checked {
 ///
 /// # Errors
 /// Every function: [`DatabaseError`]. [`DatabaseError::Busy`] means that trying again later is right.
-pub trait Database {
+pub trait Database: Send {
     /// Returns how messages name the database; never with a password.
     fn name(&self) -> String;
+
+    /// Says which tables there are: right after opening, before anything but [`Database::state`], [`Database::uninstall`] and
+    /// what only looks. Tables are named by index into these from then on.
+    fn use_schema(&mut self, schema: &Schema);
 
     // Transactions.
 
@@ -124,6 +129,12 @@ pub trait Database {
 
     /// Returns the rows of lines that are not in `seen`: touched since a snapshot that showed exactly those.
     fn touched_outside(&mut self, seen: &SeqRanges) -> Result<BTreeSet<ShownRow>, DatabaseError>;
+
+    /// Says whether a line names one of these rows.
+    fn has_lines(&mut self, rows: &[ShownRow]) -> Result<bool, DatabaseError> {
+        let touched = self.touched_outside(&SeqRanges::default())?;
+        Ok(rows.iter().any(|row| touched.contains(row)))
+    }
 
     /// Takes lines out of the queue, exactly these. Their numbers are never used again.
     fn remove_lines(&mut self, taken: &SeqRanges) -> Result<(), DatabaseError>;

@@ -28,6 +28,12 @@ pub trait EngineLink {
     /// [`LinkError`].
     fn signs_for(&mut self, author: &Identity) -> Result<bool, LinkError>;
 
+    /// Returns what tables show that showed `base` and to which what `with` shows was added: by the verdicts of `base`.
+    ///
+    /// # Errors
+    /// [`LinkError`]; also if the log does not hold one of them.
+    fn join(&mut self, base: &Shown, with: &Shown) -> Result<Shown, LinkError>;
+
     /// Returns the rows shown under the given ids, in that order.
     ///
     /// # Errors
@@ -148,6 +154,10 @@ impl EngineLink for ReplicaLink<'_> {
 
     fn signs_for(&mut self, author: &Identity) -> Result<bool, LinkError> {
         Ok(*author == self.keypair.identity())
+    }
+
+    fn join(&mut self, base: &Shown, with: &Shown) -> Result<Shown, LinkError> {
+        Ok(Shown { version: self.replica.joined(&base.version, &with.version)?, basis: base.basis })
     }
 
     fn rows_at(&mut self, at: &Shown, rows: &[ShownRow]) -> Result<Vec<Option<RowImage>>, LinkError> {

@@ -254,6 +254,16 @@ impl Replica {
         }
     }
 
+    /// Returns the version that holds what either of two holds.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Version`] if one of them names an entry that is not held; [`ReplicaError::Store`].
+    pub fn joined(&self, one: &Version, other: &Version) -> Result<Version, ReplicaError> {
+        let past = |version| self.index.past_of(&self.store, version);
+        let joined = past(one)?.join(&past(other)?);
+        Ok(self.index.version_of(&self.store, &joined)?)
+    }
+
     /// Calls `visit` with every live row of a table at a version, by the id that its insert gave it, and the id shown.
     ///
     /// * `from` - whose verdicts count, as in [`Replica::row_at`].

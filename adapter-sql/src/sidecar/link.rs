@@ -54,6 +54,11 @@ impl EngineLink for ThreadLink {
         self.ask(move |link| link.signs_for(&author))
     }
 
+    fn join(&mut self, base: &Shown, with: &Shown) -> Result<Shown, LinkError> {
+        let (base, with) = (base.clone(), with.clone());
+        self.ask(move |link| link.join(&base, &with))
+    }
+
     fn rows_at(&mut self, at: &Shown, rows: &[ShownRow]) -> Result<Vec<Option<RowImage>>, LinkError> {
         let (at, rows) = (at.clone(), rows.to_vec());
         self.ask(move |link| link.rows_at(&at, &rows))

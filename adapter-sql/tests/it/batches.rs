@@ -123,6 +123,9 @@ impl EngineLink for Drawing {
     fn signs_for(&mut self, _: &Identity) -> Result<bool, LinkError> {
         Ok(true)
     }
+    fn join(&mut self, base: &Shown, _: &Shown) -> Result<Shown, LinkError> {
+        Ok(base.clone())
+    }
     fn rows_at(&mut self, _: &Shown, rows: &[ShownRow]) -> Result<Vec<Option<RowImage>>, LinkError> {
         let image = |key: &ShownRow| {
             let row = self.shown.iter().find(|((table, row), _)| *table == key.table && row_id(*row) == key.id);

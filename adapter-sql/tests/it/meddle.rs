@@ -22,6 +22,7 @@ macro_rules! pass_on_reading {
     () => {
         pass_on! {
             knows(shown: &Shown) -> bool;
+            join(base: &Shown, with: &Shown) -> Shown;
             rows_at(at: &Shown, rows: &[ShownRow]) -> Vec<Option<RowImage>>;
             next_batch(from: &Shown, rows_max: usize) -> Batch;
             ripples(from: &Shown, to: &Shown, rows: &[ShownRow]) -> Vec<RowChange>;
@@ -115,6 +116,7 @@ impl EngineLink for Sparing<'_> {
     pass_on! {
         knows(shown: &Shown) -> bool;
         signs_for(author: &Identity) -> bool;
+        join(base: &Shown, with: &Shown) -> Shown;
         rows_at(at: &Shown, rows: &[ShownRow]) -> Vec<Option<RowImage>>;
         page_at(at: &Shown, page: Page) -> Vec<(RowId, RowImage)>;
         import(work: Arc<Work>) -> ImportOutcome;
@@ -151,6 +153,7 @@ impl EngineLink for Failing<'_> {
     pass_on_or_fail! {
         knows(shown: &Shown) -> bool;
         signs_for(author: &Identity) -> bool;
+        join(base: &Shown, with: &Shown) -> Shown;
         rows_at(at: &Shown, rows: &[ShownRow]) -> Vec<Option<RowImage>>;
         page_at(at: &Shown, page: Page) -> Vec<(RowId, RowImage)>;
         import(work: Arc<Work>) -> ImportOutcome;

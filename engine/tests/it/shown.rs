@@ -174,6 +174,19 @@ fn rows_of_a_void_co_transaction_go_and_come_back() {
 }
 
 #[test]
+fn two_versions_join_to_the_one_that_holds_what_either_holds() {
+    let mut node = Node::begin();
+    projects(&mut node);
+    let of = |name: &str| Version::new(vec![node.story.id(name)]);
+    let joined = |one: &str, other: &str| node.replica().joined(&of(one), &of(other)).unwrap();
+    assert_eq!(joined("b", "c"), node.replica().frontier());
+    assert_eq!(joined("b", "c"), joined("c", "b"));
+    assert_eq!(joined("a", "c"), of("c"), "what is before the other adds nothing");
+    let unknown = Version::new(vec![treaty_engine::hash::EntryId([9; 32])]);
+    assert!(matches!(node.replica().joined(&of("a"), &unknown), Err(ReplicaError::Version(_))));
+}
+
+#[test]
 fn a_batch_tells_each_operation_that_is_lost_and_each_that_is_back() {
     let mut node = Node::begin();
     projects(&mut node);
