@@ -1,6 +1,6 @@
 //! Applications that know nothing of Treaty write through their own libraries; everything arrives, whole and in order.
 
-use treaty_tests::{Node, Sidecar, python, wait_in_step, wait_until};
+use treaty_tests::{Kind, Node, Pair, Sidecar, python, wait_in_step, wait_until};
 
 use crate::offline::two_editors;
 use crate::quick_start::admit;
@@ -12,10 +12,11 @@ const MEMORY_BYTES_MAX: u64 = 200 << 20;
 const WORK: [(&str, u64, u64); 4] =
     [("sqlite3", 10_000, 1), ("sqlalchemy", 10_000, 10), ("sqlite3", 30_000, 10), ("sqlalchemy", 50_000, 1_000)];
 
-#[test]
-fn a_hundred_thousand_rows_arrive_complete_atomic_and_in_order() {
-    let (first, second) = two_editors("");
-    let third = Node::new();
+treaty_tests::on_each_database!(a_hundred_thousand_rows_arrive_complete_atomic_and_in_order,);
+
+fn a_hundred_thousand_rows_arrive_complete_atomic_and_in_order(kind: Kind) {
+    let (first, second) = two_editors(Pair { first: Kind::Sqlite, second: kind }, "");
+    let third = Node::on(kind);
     admit(&first, &third);
     let up_first = first.up(&[]);
     let up_second = second.up(&[up_first.listen()]);
@@ -43,7 +44,7 @@ fn a_hundred_thousand_rows_arrive_complete_atomic_and_in_order() {
 /// and none without those before it.
 fn write_and_watch(source: &Node, target: &Node, work: &[&str; 4]) {
     let [library, tag, row_count, size] = work;
-    let database = source.database().display().to_string();
+    let database = source.application_url();
     let mut application =
         python("writer.py", &[library, &database, tag, row_count, size]).spawn().expect("Python starts");
     let size: u64 = size.parse().expect("a number");

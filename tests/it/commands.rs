@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::Value;
-use treaty_tests::{Node, binary, wait_until};
+use treaty_tests::{Kind, Node, binary, wait_until};
 
 use crate::quick_start::NOTES;
 
@@ -22,15 +22,22 @@ fn bare(node: &Node, arguments: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-fn founded() -> Node {
-    let anna = Node::new();
+fn founded(kind: Kind) -> Node {
+    let anna = Node::on(kind);
     anna.init(NOTES);
     anna
 }
 
-#[test]
-fn json_has_the_names_that_scripts_rely_on() {
-    let anna = Node::new();
+treaty_tests::on_each_database!(
+    json_has_the_names_that_scripts_rely_on,
+    a_schema_with_mistakes_founds_nothing,
+    rows_that_were_there_before_are_adopted_and_uninstall_gives_the_tables_back,
+    a_database_that_was_changed_past_the_log_does_not_verify,
+    the_past_stays_readable,
+);
+
+fn json_has_the_names_that_scripts_rely_on(kind: Kind) {
+    let anna = Node::on(kind);
     assert_eq!(names(&anna.run(&["identity"])), ["identity"]);
     let init = anna.init(NOTES);
     assert_eq!(names(&init), ["database", "entries", "identity", "space"]);
@@ -112,29 +119,34 @@ fn wrong_usage_is_2_and_failure_is_1() {
 
 #[test]
 fn a_node_that_is_not_named_is_pointed_out() {
-    let anna = founded();
+    let anna = founded(Kind::Sqlite);
     let (_, said) = bare(&anna, &["status"]);
     assert!(said.contains("--data app.db.treaty"), "{said}");
 }
 
-#[test]
-fn a_schema_with_mistakes_founds_nothing() {
-    let anna = Node::new();
+fn a_schema_with_mistakes_founds_nothing(kind: Kind) {
+    let anna = Node::on(kind);
     let bad = anna.folder().join("bad.sql");
     std::fs::write(&bad, "CREATE TABLE notes (id UUID PRIMARY KEY, n SERIAL);\nCREATE TABLE x (y TEXT);")
         .expect("writable");
     let said = anna.fails(&["init", "--schema", &bad.display().to_string(), "--database", &anna.url()]);
     assert!(said.contains("bad.sql:1:") && said.contains("bad.sql:2:"), "{said}");
-    assert!(!anna.database().exists());
+    assert!(anna.is_untouched());
     anna.init(NOTES);
 }
 
-#[test]
-fn rows_that_were_there_before_are_adopted_and_uninstall_gives_the_tables_back() {
-    let anna = Node::new();
+fn rows_that_were_there_before_are_adopted_and_uninstall_gives_the_tables_back(kind: Kind) {
+    let anna = Node::on(kind);
     let id = "0190b2c4-0000-4000-8000-000000000001";
-    anna.sql(&format!(
-        "CREATE TABLE notes (id TEXT PRIMARY KEY, owner TEXT, title TEXT, body TEXT DEFAULT '', stars INTEGER DEFAULT 0);
+    let columns = match kind {
+        Kind::Sqlite => "id TEXT PRIMARY KEY, owner TEXT, title TEXT, body TEXT DEFAULT '', stars INTEGER DEFAULT 0",
+        Kind::Postgres => {
+            "id uuid PRIMARY KEY, owner text COLLATE \"C\" NOT NULL, title text COLLATE \"C\" NOT NULL,
+             body text COLLATE \"C\" NOT NULL DEFAULT '', stars integer NOT NULL DEFAULT 0"
+        }
+    };
+    anna.owner_sql(&format!(
+        "CREATE TABLE notes ({columns});
          INSERT INTO notes (id, owner, title) VALUES ('{id}', '{}', 'from before')",
         anna.identity()
     ));
@@ -144,13 +156,12 @@ fn rows_that_were_there_before_are_adopted_and_uninstall_gives_the_tables_back()
     assert_eq!(entry["values"]["title"], "from before");
     anna.run(&["uninstall"]);
     assert_eq!(anna.rows("SELECT * FROM notes").len(), 1);
-    assert_eq!(anna.rows("SELECT name FROM sqlite_schema WHERE name LIKE 'treaty%'"), Vec::<String>::new());
+    assert_eq!(anna.objects_of_ours(), Vec::<String>::new());
 }
 
-#[test]
-fn a_database_that_was_changed_past_the_log_does_not_verify() {
-    let anna = founded();
-    anna.sql("INSERT INTO treaty_applying VALUES (1); UPDATE members SET role = 'editor'; DELETE FROM treaty_applying");
+fn a_database_that_was_changed_past_the_log_does_not_verify(kind: Kind) {
+    let anna = founded(kind);
+    anna.write_unseen("UPDATE members SET role = 'editor'");
     let output = anna.try_run(&["verify"]);
     assert_eq!(output.status.code(), Some(1));
     let verified: Value = serde_json::from_slice(&output.stdout).expect("--json prints JSON");
@@ -158,9 +169,8 @@ fn a_database_that_was_changed_past_the_log_does_not_verify() {
     assert!(verified["problems"][0].as_str().is_some_and(|problem| problem.contains("members")), "{verified}");
 }
 
-#[test]
-fn the_past_stays_readable() {
-    let anna = founded();
+fn the_past_stays_readable(kind: Kind) {
+    let anna = founded(kind);
     let _sidecar = anna.up(&[]);
     anna.sql("INSERT INTO notes (owner, title) SELECT who, 'first' FROM members");
     wait_until("the note is in the log", || anna.run(&["status"])["waiting"] == 0);

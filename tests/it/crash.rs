@@ -7,16 +7,17 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use treaty_tests::{Node, wait_until};
+use treaty_tests::{Node, Pair, wait_until};
 
 use crate::offline::{meet, two_editors};
 
 /// How many kills. Fifty is what the product promises to survive in this test; more proves nothing new.
 const ROUNDS: i64 = 50;
 
-#[test]
-fn fifty_kills_lose_nothing_and_double_nothing() {
-    let (first, second) = two_editors("");
+treaty_tests::on_every_pair!(fifty_kills_lose_nothing_and_double_nothing,);
+
+fn fifty_kills_lose_nothing_and_double_nothing(pair: Pair) {
+    let (first, second) = two_editors(pair, "");
     let is_over = AtomicBool::new(false);
     let written = AtomicI64::new(0);
     std::thread::scope(|scope| {
@@ -57,17 +58,14 @@ fn fifty_kills_lose_nothing_and_double_nothing() {
 
 /// Inserts item after item, each in one transaction and changed in a second, until told to stop.
 fn write_until(node: &Node, is_over: &AtomicBool, written: &AtomicI64) {
-    let connection = node.connect();
+    let mut client = node.client();
     while !is_over.load(Ordering::SeqCst) {
         let number = written.load(Ordering::SeqCst) + 1;
-        connection
-            .execute(
-                "INSERT INTO items (name, amount, note) VALUES (?1, ?2, 'first')",
-                (format!("item {number}"), number),
-            )
+        client
+            .run(&format!("INSERT INTO items (name, amount, note) VALUES ('item {number}', {number}, 'first')"))
             .expect("the application's own insert works whatever the sidecar suffers");
-        connection
-            .execute("UPDATE items SET note = 'second ' || amount WHERE amount = ?1", [number])
+        client
+            .run(&format!("UPDATE items SET note = 'second ' || amount WHERE amount = {number}"))
             .expect("the application's own update works whatever the sidecar suffers");
         written.store(number, Ordering::SeqCst);
         std::thread::sleep(Duration::from_millis(1));

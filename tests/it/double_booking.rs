@@ -2,7 +2,7 @@
 //! reported, with the winner named.
 
 use serde_json::Value;
-use treaty_tests::{Node, field};
+use treaty_tests::{Node, Pair, field};
 
 use crate::offline::meet;
 use crate::quick_start::join;
@@ -14,8 +14,8 @@ const ROOMS: &str = include_str!("../../schema-examples/room-booking/schema.sql"
 const BOOKINGS: &str = "SELECT purpose, slot, treaty_status FROM bookings ORDER BY slot";
 
 /// A house with its steward and one resident who has joined; neither sidecar runs.
-fn steward_and_resident() -> (Node, Node) {
-    let (steward, resident) = (Node::new(), Node::new());
+fn steward_and_resident(pair: Pair) -> (Node, Node) {
+    let (steward, resident) = pair.nodes();
     steward.init(ROOMS);
     admit(&steward, &resident, "Ben");
     join(&steward, &resident);
@@ -62,9 +62,17 @@ fn check_report(node: &Node, author: &str, loser: &str, winner: &str) {
     assert_eq!(node.rows(sql), [format!("unique|{loser}|{}", entry_of(node, winner))]);
 }
 
-#[test]
-fn the_senior_claim_stands_on_both_nodes_and_the_other_is_reported() {
-    let (steward, resident) = steward_and_resident();
+treaty_tests::on_every_pair!(
+    the_senior_claim_stands_on_both_nodes_and_the_other_is_reported,
+    the_past_is_read_as_it_is_known_now_or_as_it_was_known_then,
+    a_later_place_in_the_history_does_not_lose_the_room_to_somebody_appointed_later,
+    of_two_residents_the_one_admitted_first_has_the_room,
+    different_slots_both_stand_and_a_cancelled_one_is_free_for_whoever_has_seen_it,
+    what_was_done_in_the_same_transaction_falls_with_the_booking_and_the_rest_stays,
+);
+
+fn the_senior_claim_stands_on_both_nodes_and_the_other_is_reported(pair: Pair) {
+    let (steward, resident) = steward_and_resident(pair);
     book(&steward, 20, "board meeting");
     book(&resident, 20, "chess club");
     meet(&steward, &resident);
@@ -74,9 +82,8 @@ fn the_senior_claim_stands_on_both_nodes_and_the_other_is_reported() {
     }
 }
 
-#[test]
-fn the_past_is_read_as_it_is_known_now_or_as_it_was_known_then() {
-    let (steward, resident) = steward_and_resident();
+fn the_past_is_read_as_it_is_known_now_or_as_it_was_known_then(pair: Pair) {
+    let (steward, resident) = steward_and_resident(pair);
     book(&steward, 20, "board meeting");
     book(&resident, 20, "chess club");
     meet(&steward, &resident);
@@ -89,9 +96,8 @@ fn the_past_is_read_as_it_is_known_now_or_as_it_was_known_then() {
     assert_eq!(purposes(&["at", "now", "bookings"]), ["board meeting"]);
 }
 
-#[test]
-fn a_later_place_in_the_history_does_not_lose_the_room_to_somebody_appointed_later() {
-    let (steward, resident) = steward_and_resident();
+fn a_later_place_in_the_history_does_not_lose_the_room_to_somebody_appointed_later(pair: Pair) {
+    let (steward, resident) = steward_and_resident(pair);
     // Three changes that the resident does not see put the steward's booking higher than the resident's.
     let sidecar = steward.up(&[]);
     for floor in 1..=3 {
@@ -108,10 +114,9 @@ fn a_later_place_in_the_history_does_not_lose_the_room_to_somebody_appointed_lat
     }
 }
 
-#[test]
-fn of_two_residents_the_one_admitted_first_has_the_room() {
-    let (steward, first) = steward_and_resident();
-    let second = Node::new();
+fn of_two_residents_the_one_admitted_first_has_the_room(pair: Pair) {
+    let (steward, first) = steward_and_resident(pair);
+    let second = Node::on(pair.first);
     admit(&steward, &second, "Carla");
     join(&steward, &second);
     meet(&steward, &first);
@@ -127,9 +132,8 @@ fn of_two_residents_the_one_admitted_first_has_the_room() {
     }
 }
 
-#[test]
-fn different_slots_both_stand_and_a_cancelled_one_is_free_for_whoever_has_seen_it() {
-    let (steward, resident) = steward_and_resident();
+fn different_slots_both_stand_and_a_cancelled_one_is_free_for_whoever_has_seen_it(pair: Pair) {
+    let (steward, resident) = steward_and_resident(pair);
     book(&steward, 20, "board meeting");
     book(&resident, 21, "chess club");
     meet(&steward, &resident);
@@ -143,18 +147,15 @@ fn different_slots_both_stand_and_a_cancelled_one_is_free_for_whoever_has_seen_i
     }
 }
 
-#[test]
-fn what_was_done_in_the_same_transaction_falls_with_the_booking_and_the_rest_stays() {
-    let (steward, resident) = steward_and_resident();
+fn what_was_done_in_the_same_transaction_falls_with_the_booking_and_the_rest_stays(pair: Pair) {
+    let (steward, resident) = steward_and_resident(pair);
     let identity = resident.identity();
     book(&steward, 20, "board meeting");
-    resident.sql("INSERT INTO treaty_tx DEFAULT VALUES; UPDATE residents SET name = 'Benjamin' WHERE name = 'Ben'");
-    resident.sql(&format!(
-        "BEGIN; INSERT INTO treaty_tx DEFAULT VALUES;
-         INSERT INTO bookings (room_id, day, slot, holder, purpose)
-           SELECT id, '2031-05-17', slot, '{identity}', 'chess ' || slot FROM rooms, (SELECT 20 AS slot UNION ALL SELECT 21)
-           WHERE name = 'Library';
-         COMMIT"
+    resident.transaction("UPDATE residents SET name = 'Benjamin' WHERE name = 'Ben'");
+    resident.transaction(&format!(
+        "INSERT INTO bookings (room_id, day, slot, holder, purpose)
+         SELECT id, '2031-05-17', slot, '{identity}', 'chess ' || slot
+         FROM rooms, (SELECT 20 AS slot UNION ALL SELECT 21) slots WHERE name = 'Library'"
     ));
     meet(&steward, &resident);
     for node in [&steward, &resident] {

@@ -1,7 +1,7 @@
 //! A parent is deleted while children are inserted elsewhere: each ON DELETE action ends as it says, on both nodes.
 
 use serde_json::Value;
-use treaty_tests::Node;
+use treaty_tests::{Node, Pair};
 
 use crate::offline::meet;
 use crate::quick_start::{admit, join};
@@ -32,8 +32,8 @@ INSERT INTO teams (id, name) VALUES ('11111111-1111-4111-8111-111111111111', 'ga
 const GARDEN: &str = "11111111-1111-4111-8111-111111111111";
 
 /// A founder and a member who both hold the team; neither sidecar runs.
-fn two_members() -> (Node, Node) {
-    let (first, second) = (Node::new(), Node::new());
+fn two_members(pair: Pair) -> (Node, Node) {
+    let (first, second) = pair.nodes();
     first.init(TEAMS);
     admit(&first, &second);
     join(&first, &second);
@@ -66,9 +66,17 @@ fn reports(node: &Node) -> Vec<String> {
     shown
 }
 
-#[test]
-fn cascade_the_delete_wins_and_the_child_is_rolled_back() {
-    let (first, second) = two_members();
+treaty_tests::on_every_pair!(
+    cascade_the_delete_wins_and_the_child_is_rolled_back,
+    no_action_the_delete_wins_and_the_child_is_rolled_back,
+    set_null_both_stand_and_the_reference_reads_null,
+    restrict_the_reference_wins_and_the_parent_comes_back,
+    what_the_delete_had_seen_goes_with_it_and_an_unseen_child_does_not_bring_it_back,
+    a_vetoed_delete_gives_back_the_cascades_that_it_carried,
+);
+
+fn cascade_the_delete_wins_and_the_child_is_rolled_back(pair: Pair) {
+    let (first, second) = two_members(pair);
     delete_team(&first);
     insert(&second, "shifts", "Monday");
     meet(&first, &second);
@@ -80,9 +88,8 @@ fn cascade_the_delete_wins_and_the_child_is_rolled_back() {
     }
 }
 
-#[test]
-fn no_action_the_delete_wins_and_the_child_is_rolled_back() {
-    let (first, second) = two_members();
+fn no_action_the_delete_wins_and_the_child_is_rolled_back(pair: Pair) {
+    let (first, second) = two_members(pair);
     insert(&first, "invoices", "seeds");
     delete_team(&second);
     meet(&first, &second);
@@ -93,9 +100,8 @@ fn no_action_the_delete_wins_and_the_child_is_rolled_back() {
     }
 }
 
-#[test]
-fn set_null_both_stand_and_the_reference_reads_null() {
-    let (first, second) = two_members();
+fn set_null_both_stand_and_the_reference_reads_null(pair: Pair) {
+    let (first, second) = two_members(pair);
     insert(&second, "desks", "seen");
     meet(&first, &second);
     delete_team(&first);
@@ -108,9 +114,8 @@ fn set_null_both_stand_and_the_reference_reads_null() {
     }
 }
 
-#[test]
-fn restrict_the_reference_wins_and_the_parent_comes_back() {
-    let (first, second) = two_members();
+fn restrict_the_reference_wins_and_the_parent_comes_back(pair: Pair) {
+    let (first, second) = two_members(pair);
     delete_team(&first);
     insert(&second, "contracts", "lease");
     meet(&first, &second);
@@ -125,9 +130,8 @@ fn restrict_the_reference_wins_and_the_parent_comes_back() {
     assert_eq!(second.value("SELECT count(*) FROM contracts"), "2");
 }
 
-#[test]
-fn what_the_delete_had_seen_goes_with_it_and_an_unseen_child_does_not_bring_it_back() {
-    let (first, second) = two_members();
+fn what_the_delete_had_seen_goes_with_it_and_an_unseen_child_does_not_bring_it_back(pair: Pair) {
+    let (first, second) = two_members(pair);
     insert(&second, "shifts", "seen");
     meet(&first, &second);
     delete_team(&first);
@@ -140,9 +144,8 @@ fn what_the_delete_had_seen_goes_with_it_and_an_unseen_child_does_not_bring_it_b
     }
 }
 
-#[test]
-fn a_vetoed_delete_gives_back_the_cascades_that_it_carried() {
-    let (first, second) = two_members();
+fn a_vetoed_delete_gives_back_the_cascades_that_it_carried(pair: Pair) {
+    let (first, second) = two_members(pair);
     insert(&first, "shifts", "Monday");
     meet(&first, &second);
     delete_team(&first);

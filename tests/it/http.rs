@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use treaty_tests::http::{Answer, Event, Events, get, request};
 use treaty_tests::openapi::Document;
-use treaty_tests::{NOTES_SCHEMA, Node, Sidecar, wait_until};
+use treaty_tests::{Kind, NOTES_SCHEMA, Node, Sidecar, wait_until};
 
 /// The description that the server is held to.
 fn described() -> Document {
@@ -19,8 +19,8 @@ pub(crate) struct Refusing {
 }
 
 impl Refusing {
-    pub(crate) fn new() -> Refusing {
-        let node = Node::new();
+    pub(crate) fn new(kind: Kind) -> Refusing {
+        let node = Node::on(kind);
         node.init(NOTES_SCHEMA);
         Refusing { node, stranger: Node::new().identity() }
     }
@@ -35,10 +35,14 @@ impl Refusing {
 
     /// Reports as the database has them, without a sidecar's help.
     fn write_reports(&self, count: u32, lost: &str) {
-        self.node.sql(&format!(
+        let row = match self.node.kind() {
+            Kind::Sqlite => "'row ' || n",
+            Kind::Postgres => "gen_random_uuid()",
+        };
+        self.node.owner_sql(&format!(
             "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {count})
              INSERT INTO treaty_rollbacks (table_name, row_id, operation, author, lost, reason, message, noticed)
-             SELECT 'notes', 'row ' || n, 'insert', 'somebody', '{lost}', 'refused', 'a sentence', '2026-01-01T00:00:00.000Z'
+             SELECT 'notes', {row}, 'insert', 'somebody', '{lost}', 'refused', 'a sentence', '2026-01-01T00:00:00.000Z'
              FROM n"
         ));
     }
@@ -55,13 +59,24 @@ fn cursors(answer: &Answer) -> Vec<u64> {
     reports.map(|report| report["cursor"].as_u64().expect("a number")).collect()
 }
 
-#[test]
-fn every_route_is_described_and_answers_as_described() {
+treaty_tests::on_each_database!(
+    every_route_is_described_and_answers_as_described,
+    http_and_the_command_line_say_the_same,
+    pages_are_cut_and_go_on_where_they_end,
+    a_long_poll_returns_with_the_report_it_waited_for,
+    a_stream_sends_reports_as_they_come_and_goes_on_after_the_last_event,
+    a_reader_that_does_not_read_costs_no_memory,
+    too_many_waiting_readers_are_told_so_and_others_are_served,
+    metrics_are_the_documented_ones_and_count,
+    it_is_served_where_told_or_not_at_all,
+);
+
+fn every_route_is_described_and_answers_as_described(kind: Kind) {
     let document = described();
     let served: BTreeSet<&str> = treaty::http::paths().collect();
     assert_eq!(served, document.paths().into_iter().collect::<BTreeSet<_>>());
 
-    let refusing = Refusing::new();
+    let refusing = Refusing::new(kind);
     let sidecar = refusing.node.up(&[]);
     refusing.refuse("first");
     wait_for_reports(&sidecar, 1);
@@ -107,9 +122,8 @@ fn every_route_is_described_and_answers_as_described() {
     assert_eq!(stream.next(), None, "the stream ends with the sidecar, in order");
 }
 
-#[test]
-fn http_and_the_command_line_say_the_same() {
-    let refusing = Refusing::new();
+fn http_and_the_command_line_say_the_same(kind: Kind) {
+    let refusing = Refusing::new(kind);
     let sidecar = refusing.node.up(&[]);
     refusing.refuse("first");
     wait_for_reports(&sidecar, 1);
@@ -125,9 +139,8 @@ fn http_and_the_command_line_say_the_same() {
     assert_eq!(refusing.node.status()["http"], Value::Null);
 }
 
-#[test]
-fn pages_are_cut_and_go_on_where_they_end() {
-    let refusing = Refusing::new();
+fn pages_are_cut_and_go_on_where_they_end(kind: Kind) {
+    let refusing = Refusing::new(kind);
     let sidecar = refusing.node.up(&[]);
     refusing.write_reports(250, "{}");
     let first = get(sidecar.http(), "/v1/rollbacks");
@@ -143,9 +156,8 @@ fn pages_are_cut_and_go_on_where_they_end() {
     assert_eq!(cursors(&get(sidecar.http(), "/v1/rollbacks?after=250")), [251]);
 }
 
-#[test]
-fn a_long_poll_returns_with_the_report_it_waited_for() {
-    let refusing = Refusing::new();
+fn a_long_poll_returns_with_the_report_it_waited_for(kind: Kind) {
+    let refusing = Refusing::new(kind);
     let sidecar = refusing.node.up(&[]);
     assert_eq!(cursors(&get(sidecar.http(), "/v1/rollbacks?wait=1")), Vec::<u64>::new());
     std::thread::scope(|scope| {
@@ -158,9 +170,8 @@ fn a_long_poll_returns_with_the_report_it_waited_for() {
     sidecar.stop();
 }
 
-#[test]
-fn a_stream_sends_reports_as_they_come_and_goes_on_after_the_last_event() {
-    let refusing = Refusing::new();
+fn a_stream_sends_reports_as_they_come_and_goes_on_after_the_last_event(kind: Kind) {
+    let refusing = Refusing::new(kind);
     let sidecar = refusing.node.up(&[]);
     let mut stream = Events::open(sidecar.http(), None);
     for title in ["first", "second", "third"] {
@@ -177,9 +188,8 @@ fn a_stream_sends_reports_as_they_come_and_goes_on_after_the_last_event() {
     sidecar.stop();
 }
 
-#[test]
-fn a_reader_that_does_not_read_costs_no_memory() {
-    let refusing = Refusing::new();
+fn a_reader_that_does_not_read_costs_no_memory(kind: Kind) {
+    let refusing = Refusing::new(kind);
     let sidecar = refusing.node.up(&[]);
     let before = sidecar.memory_bytes_peak();
     // 50 MB of reports, with line ends where JSON allows them.
@@ -202,9 +212,8 @@ fn a_reader_that_does_not_read_costs_no_memory() {
     sidecar.stop();
 }
 
-#[test]
-fn too_many_waiting_readers_are_told_so_and_others_are_served() {
-    let refusing = Refusing::new();
+fn too_many_waiting_readers_are_told_so_and_others_are_served(kind: Kind) {
+    let refusing = Refusing::new(kind);
     let sidecar = refusing.node.up(&[]);
     let waiting: Vec<Events> =
         (0..treaty::http::limits::WAITERS_MAX).map(|_| Events::open(sidecar.http(), None)).collect();
@@ -222,9 +231,8 @@ fn too_many_waiting_readers_are_told_so_and_others_are_served() {
     sidecar.stop();
 }
 
-#[test]
-fn metrics_are_the_documented_ones_and_count() {
-    let refusing = Refusing::new();
+fn metrics_are_the_documented_ones_and_count(kind: Kind) {
+    let refusing = Refusing::new(kind);
     let sidecar = refusing.node.up(&[]);
     refusing.refuse("first");
     wait_for_reports(&sidecar, 1);
@@ -261,9 +269,8 @@ fn metric(sidecar: &Sidecar, name: &str) -> String {
     found.unwrap_or_default().to_owned()
 }
 
-#[test]
-fn it_is_served_where_told_or_not_at_all() {
-    let node = Node::new();
+fn it_is_served_where_told_or_not_at_all(kind: Kind) {
+    let node = Node::on(kind);
     node.init(NOTES_SCHEMA);
     let sidecar = node.up_with(&["--http", "off"]);
     assert_eq!(node.status()["http"], Value::Null);
@@ -279,7 +286,7 @@ fn it_is_served_where_told_or_not_at_all() {
 
     let sidecar = node.up_with(&["--http", "[::1]:0"]);
     assert_eq!(get(sidecar.http(), "/healthz").json()["ok"], true);
-    let taken = Node::new();
+    let taken = Node::on(kind);
     taken.init(NOTES_SCHEMA);
     let said = taken.fails(&["up", "--http", sidecar.http()]);
     assert!(said.contains("--http off"), "{said}");

@@ -1,7 +1,7 @@
 //! Two nodes edit while neither can reach the other; then they meet.
 
 use serde_json::Value;
-use treaty_tests::{Node, wait_in_step, wait_until};
+use treaty_tests::{Node, Pair, wait_in_step, wait_until};
 
 use crate::quick_start::two_members;
 
@@ -26,8 +26,8 @@ INSERT INTO members (who, role) VALUES (author(), 'editor');
 ";
 
 /// Two members of [`SHARED`], both holding `statements`' rows.
-pub(crate) fn two_editors(statements: &str) -> (Node, Node) {
-    let (first, second) = (Node::new(), Node::new());
+pub(crate) fn two_editors(pair: Pair, statements: &str) -> (Node, Node) {
+    let (first, second) = pair.nodes();
     first.init(SHARED);
     crate::quick_start::admit(&first, &second);
     first.sql(statements);
@@ -46,10 +46,19 @@ pub(crate) fn meet(first: &Node, second: &Node) {
     assert_eq!(first.verified_digest(), second.verified_digest());
 }
 
-#[test]
-fn different_columns_of_one_row_both_survive() {
+treaty_tests::on_every_pair!(
+    different_columns_of_one_row_both_survive,
+    one_write_of_the_same_column_wins_everywhere,
+    inserts_join_and_a_delete_stays_deleted,
+    ten_thousand_rows_on_each_side_meet,
+    members_of_the_notes_example_write_while_apart,
+    two_claims_of_one_key_wedge_nobody,
+    the_tables_of_an_older_version_are_still_readable,
+);
+
+fn different_columns_of_one_row_both_survive(pair: Pair) {
     let (first, second) =
-        two_editors("INSERT INTO items (id, name) VALUES ('11111111-1111-4111-8111-111111111111', 'bolt')");
+        two_editors(pair, "INSERT INTO items (id, name) VALUES ('11111111-1111-4111-8111-111111111111', 'bolt')");
     first.sql("UPDATE items SET amount = 7");
     second.sql("UPDATE items SET note = 'zinc', price = '12.5'");
     meet(&first, &second);
@@ -58,10 +67,9 @@ fn different_columns_of_one_row_both_survive() {
     assert_eq!(second.rows("SELECT name, amount, price, note, treaty_status FROM items"), expected);
 }
 
-#[test]
-fn one_write_of_the_same_column_wins_everywhere() {
+fn one_write_of_the_same_column_wins_everywhere(pair: Pair) {
     let (first, second) =
-        two_editors("INSERT INTO items (id, name) VALUES ('11111111-1111-4111-8111-111111111111', 'bolt')");
+        two_editors(pair, "INSERT INTO items (id, name) VALUES ('11111111-1111-4111-8111-111111111111', 'bolt')");
     first.sql("UPDATE items SET name = 'nut'");
     second.sql("UPDATE items SET name = 'screw'");
     meet(&first, &second);
@@ -70,9 +78,9 @@ fn one_write_of_the_same_column_wins_everywhere() {
     assert!(name == "nut" || name == "screw", "{name}");
 }
 
-#[test]
-fn inserts_join_and_a_delete_stays_deleted() {
+fn inserts_join_and_a_delete_stays_deleted(pair: Pair) {
     let (first, second) = two_editors(
+        pair,
         "INSERT INTO items (id, name) VALUES ('11111111-1111-4111-8111-111111111111', 'bolt'), ('22222222-2222-4222-8222-222222222222', 'nut')",
     );
     first.sql("DELETE FROM items WHERE name = 'bolt'; INSERT INTO items (name) VALUES ('washer')");
@@ -83,9 +91,8 @@ fn inserts_join_and_a_delete_stays_deleted() {
     assert_eq!(second.rows("SELECT name FROM items ORDER BY name"), expected);
 }
 
-#[test]
-fn ten_thousand_rows_on_each_side_meet() {
-    let (first, second) = two_editors("");
+fn ten_thousand_rows_on_each_side_meet(pair: Pair) {
+    let (first, second) = two_editors(pair, "");
     for (node, name) in [(&first, "a"), (&second, "b")] {
         node.sql(&format!(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
@@ -97,9 +104,8 @@ fn ten_thousand_rows_on_each_side_meet() {
     assert_eq!(first.table("items"), second.table("items"));
 }
 
-#[test]
-fn members_of_the_notes_example_write_while_apart() {
-    let (first, second) = two_members();
+fn members_of_the_notes_example_write_while_apart(pair: Pair) {
+    let (first, second) = two_members(pair);
     crate::quick_start::write_note(&first, "one");
     crate::quick_start::write_note(&second, "two");
     meet(&first, &second);
@@ -107,9 +113,8 @@ fn members_of_the_notes_example_write_while_apart() {
     assert_eq!(first.table("notes"), second.table("notes"));
 }
 
-#[test]
-fn two_claims_of_one_key_wedge_nobody() {
-    let (first, second) = two_members();
+fn two_claims_of_one_key_wedge_nobody(pair: Pair) {
+    let (first, second) = two_members(pair);
     let newcomer = Node::new().identity();
     // The founder alone may appoint; the second becomes an administrator first.
     let identity = second.identity();
@@ -127,10 +132,9 @@ fn two_claims_of_one_key_wedge_nobody() {
     assert_eq!(second.value("SELECT title FROM notes"), "life goes on");
 }
 
-#[test]
-fn the_tables_of_an_older_version_are_still_readable() {
+fn the_tables_of_an_older_version_are_still_readable(pair: Pair) {
     let (first, _second) =
-        two_editors("INSERT INTO items (id, name) VALUES ('11111111-1111-4111-8111-111111111111', 'bolt')");
+        two_editors(pair, "INSERT INTO items (id, name) VALUES ('11111111-1111-4111-8111-111111111111', 'bolt')");
     let before = frontier(&first);
     first.sql("UPDATE items SET name = 'nut'");
     let sidecar = first.up(&[]);

@@ -1,13 +1,13 @@
 //! What the README's quick start promises, by the same steps: two nodes, the sqlite3 shell, a stranger.
 
-use treaty_tests::{Node, field, wait_in_step, wait_until};
+use treaty_tests::{Kind, Node, Pair, field, wait_in_step, wait_until};
 
 /// The notes example: members by role, notes by owner.
 pub(crate) const NOTES: &str = include_str!("../../schema-examples/notes/schema.sql");
 
 /// A space founded by the first node, with the second a member and joined; neither sidecar runs.
-pub(crate) fn two_members() -> (Node, Node) {
-    let (first, second) = (Node::new(), Node::new());
+pub(crate) fn two_members(pair: Pair) -> (Node, Node) {
+    let (first, second) = pair.nodes();
     first.init(NOTES);
     admit(&first, &second);
     join(&first, &second);
@@ -36,9 +36,14 @@ pub(crate) fn write_note(node: &Node, title: &str) {
     node.shell(&format!("INSERT INTO notes (owner, title) VALUES ('{identity}', '{title}')"));
 }
 
-#[test]
-fn a_change_shows_on_the_other_side_and_back() {
-    let (first, second) = two_members();
+treaty_tests::on_every_pair!(
+    a_change_shows_on_the_other_side_and_back,
+    what_a_dismissed_member_wrote_offline_is_rolled_back_when_he_is_back,
+    a_stranger_is_refused_on_both_sides_until_a_row_admits_it,
+);
+
+fn a_change_shows_on_the_other_side_and_back(pair: Pair) {
+    let (first, second) = two_members(pair);
     let up_first = first.up(&[]);
     let up_second = second.up(&[up_first.listen()]);
     write_note(&first, "from the first");
@@ -57,9 +62,8 @@ fn a_change_shows_on_the_other_side_and_back() {
     assert_eq!(first.verified_digest(), second.verified_digest());
 }
 
-#[test]
-fn what_a_dismissed_member_wrote_offline_is_rolled_back_when_he_is_back() {
-    let (first, second) = two_members();
+fn what_a_dismissed_member_wrote_offline_is_rolled_back_when_he_is_back(pair: Pair) {
+    let (first, second) = two_members(pair);
     write_note(&second, "hello from Ben");
     let up_first = first.up(&[]);
     let up_second = second.up(&[up_first.listen()]);
@@ -77,9 +81,8 @@ fn what_a_dismissed_member_wrote_offline_is_rolled_back_when_he_is_back() {
     up_first.stop();
 }
 
-#[test]
-fn a_stranger_is_refused_on_both_sides_until_a_row_admits_it() {
-    let (member, stranger) = (Node::new(), Node::new());
+fn a_stranger_is_refused_on_both_sides_until_a_row_admits_it(pair: Pair) {
+    let (member, stranger) = pair.nodes();
     member.init(NOTES);
     let identity = stranger.identity();
     let sidecar = member.up(&[]);
@@ -90,7 +93,7 @@ fn a_stranger_is_refused_on_both_sides_until_a_row_admits_it() {
         sidecar.events().iter().any(|event| event.to_string().contains(&identity))
             || sidecar.complaints().contains(&identity)
     });
-    assert!(!stranger.database().exists(), "a refused join leaves no database behind");
+    assert!(stranger.is_untouched(), "a refused join leaves nothing behind");
 
     admit(&member, &stranger);
     wait_until("the membership is in the log", || member.status()["waiting"] == 0);
@@ -99,9 +102,13 @@ fn a_stranger_is_refused_on_both_sides_until_a_row_admits_it() {
     sidecar.stop();
 }
 
-#[test]
-fn what_the_schema_forbids_fails_in_the_application_at_once() {
-    let (first, _second) = two_members();
+treaty_tests::on_each_database!(
+    what_the_schema_forbids_fails_in_the_application_at_once,
+    a_data_directory_has_one_writer,
+);
+
+fn what_the_schema_forbids_fails_in_the_application_at_once(kind: Kind) {
+    let (first, _second) = two_members(Pair::from(kind));
     let refusal = first.sql_fails("INSERT INTO notes (owner, title) VALUES ('id1nobody', 'x')");
     assert!(!refusal.is_empty());
     let identity = first.identity();
@@ -111,9 +118,8 @@ fn what_the_schema_forbids_fails_in_the_application_at_once() {
     assert_eq!(first.value("SELECT count(*) FROM notes"), "0");
 }
 
-#[test]
-fn a_data_directory_has_one_writer() {
-    let node = Node::new();
+fn a_data_directory_has_one_writer(kind: Kind) {
+    let node = Node::on(kind);
     node.init(NOTES);
     let sidecar = node.up(&[]);
     let refusal = node.fails(&["up"]);

@@ -4,11 +4,8 @@
 //! A removed member is heard by nobody who knows of the removal, so in these tests his work gets around through a member
 //! who has not heard of it yet. He cheats as a real one would: by restoring a copy of his node.
 
-use std::path::Path;
-use std::process::Command;
-
 use serde_json::Value;
-use treaty_tests::{Node, field, wait_in_step, wait_until};
+use treaty_tests::{Node, Pair, field, wait_in_step, wait_until};
 
 use crate::offline::{SHARED, meet};
 use crate::quick_start::{NOTES, join};
@@ -27,8 +24,9 @@ struct Group {
 }
 
 impl Group {
-    fn new() -> Group {
-        let group = Group { anna: Node::new(), ben: Node::new(), carla: Node::new() };
+    fn new(pair: Pair) -> Group {
+        let (anna, ben, carla) = pair.three();
+        let group = Group { anna, ben, carla };
         let Group { anna, ben, carla } = &group;
         anna.init(NOTES);
         appoint(anna, &ben.identity(), "admin");
@@ -51,7 +49,7 @@ fn appoint(node: &Node, who: &str, role: &str) {
 }
 
 fn dismiss(node: &Node, who: &str) {
-    node.sql(&format!("DELETE FROM members WHERE who = '{who}'"));
+    node.transaction(&format!("DELETE FROM members WHERE who = '{who}'"));
 }
 
 fn write(node: &Node, title: &str) {
@@ -88,23 +86,25 @@ fn talk_until(first: &Node, second: &Node, what: &str, fact: impl FnMut() -> boo
     up_second.stop();
 }
 
-fn copy_folder(source: &Path, target: &Path) {
-    let status = Command::new("cp").args(["-a", "-T"]).arg(source).arg(target).status().expect("cp runs");
-    assert!(status.success());
-}
+treaty_tests::on_every_pair!(
+    ten_thousand_rows_of_a_removed_member_are_rolled_back_everywhere,
+    updates_and_deletes_of_a_removed_member_are_undone_column_by_column,
+    what_relies_on_no_row_cannot_be_revoked,
+    removing_the_remover_without_having_heard_changes_nothing,
+    a_counter_removal_from_a_restored_copy_changes_nothing,
+    what_relied_on_a_rolled_back_row_falls_with_it_and_names_it,
+    what_a_void_dismissal_had_rolled_back_is_reinstated,
+);
 
-#[test]
-fn ten_thousand_rows_of_a_removed_member_are_rolled_back_everywhere() {
-    let group = Group::new();
+fn ten_thousand_rows_of_a_removed_member_are_rolled_back_everywhere(pair: Pair) {
+    let group = Group::new(pair);
     let Group { anna, ben, carla } = &group;
     let before = titles(anna);
     let identity = ben.identity();
     for transaction in 0..TRANSACTIONS {
-        ben.sql(&format!(
-            "BEGIN; INSERT INTO treaty_tx DEFAULT VALUES;
-             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS})
-             INSERT INTO notes (owner, title) SELECT '{identity}', 'offline {transaction} ' || i FROM n;
-             COMMIT"
+        ben.transaction(&format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS})
+             INSERT INTO notes (owner, title) SELECT '{identity}', 'offline {transaction} ' || i FROM n"
         ));
     }
     dismiss(anna, &identity);
@@ -133,15 +133,14 @@ fn ten_thousand_rows_of_a_removed_member_are_rolled_back_everywhere() {
     assert_eq!(anna.verified_digest(), carla.verified_digest());
 }
 
-#[test]
-fn updates_and_deletes_of_a_removed_member_are_undone_column_by_column() {
+fn updates_and_deletes_of_a_removed_member_are_undone_column_by_column(pair: Pair) {
     let dismissable = SHARED.replace(
         "CREATE TABLE items",
         "CREATE POLICY members_dismiss ON members FOR DELETE
            USING (EXISTS (SELECT 1 FROM members m WHERE m.who = author()));
          CREATE TABLE items",
     );
-    let (anna, ben, carla) = (Node::new(), Node::new(), Node::new());
+    let (anna, ben, carla) = pair.three();
     anna.init(&dismissable);
     for node in [&ben, &carla] {
         appoint(&anna, &node.identity(), "editor");
@@ -153,7 +152,7 @@ fn updates_and_deletes_of_a_removed_member_are_undone_column_by_column() {
 
     ben.sql("UPDATE items SET amount = 7, price = '1.50' WHERE name = 'bolt'");
     ben.sql("DELETE FROM items WHERE name = 'nut'");
-    anna.sql("UPDATE items SET note = 'zinc' WHERE name = 'bolt'; INSERT INTO treaty_tx DEFAULT VALUES");
+    anna.sql("UPDATE items SET note = 'zinc' WHERE name = 'bolt'");
     dismiss(&anna, &ben.identity());
     meet(&ben, &carla);
     assert_eq!(carla.rows("SELECT name, amount, price, note FROM items"), ["bolt|7|1.50|iron"]);
@@ -173,9 +172,8 @@ fn updates_and_deletes_of_a_removed_member_are_undone_column_by_column() {
     }
 }
 
-#[test]
-fn what_relies_on_no_row_cannot_be_revoked() {
-    let group = Group::new();
+fn what_relies_on_no_row_cannot_be_revoked(pair: Pair) {
+    let group = Group::new(pair);
     let Group { anna, ben, carla } = &group;
     ben.sql("UPDATE notes SET stars = 5 WHERE title LIKE 'Ben%'");
     dismiss(anna, &ben.identity());
@@ -191,9 +189,8 @@ fn what_relies_on_no_row_cannot_be_revoked() {
     }
 }
 
-#[test]
-fn removing_the_remover_without_having_heard_changes_nothing() {
-    let group = Group::new();
+fn removing_the_remover_without_having_heard_changes_nothing(pair: Pair) {
+    let group = Group::new(pair);
     let Group { anna, ben, carla } = &group;
     dismiss(anna, &ben.identity());
     dismiss(ben, &anna.identity());
@@ -208,25 +205,21 @@ fn removing_the_remover_without_having_heard_changes_nothing() {
     check_removed(&group, &[anna, carla]);
 }
 
-#[test]
-fn a_counter_removal_from_a_restored_copy_changes_nothing() {
-    let group = Group::new();
+fn a_counter_removal_from_a_restored_copy_changes_nothing(pair: Pair) {
+    let group = Group::new(pair);
     let Group { anna, ben, carla } = &group;
-    let dora = Node::new();
+    let dora = Node::on(pair.second);
     appoint(anna, &dora.identity(), "editor");
     join(anna, &dora);
     meet(anna, ben);
-    let copies = tempfile::tempdir().expect("a folder");
-    let copy = copies.path().join("yesterday");
-    copy_folder(ben.folder(), &copy);
+    let yesterday = ben.back_up();
 
     dismiss(anna, &ben.identity());
     meet(anna, carla);
     talk_until(anna, ben, "Ben hears that he is out", || members(ben) == members(anna));
 
     // Ben goes back to yesterday, removes Anna, and finds somebody who has heard nothing.
-    std::fs::remove_dir_all(ben.data()).expect("his own files");
-    copy_folder(&copy, ben.folder());
+    ben.restore(&yesterday);
     dismiss(ben, &anna.identity());
     write(ben, "back-dated");
     meet(ben, &dora);
@@ -243,9 +236,8 @@ fn a_counter_removal_from_a_restored_copy_changes_nothing() {
     talk_until(anna, ben, "Ben hears that he is out", || members(ben) == members(anna));
 }
 
-#[test]
-fn what_relied_on_a_rolled_back_row_falls_with_it_and_names_it() {
-    let (anna, ben, carla) = (Node::new(), Node::new(), Node::new());
+fn what_relied_on_a_rolled_back_row_falls_with_it_and_names_it(pair: Pair) {
+    let (anna, ben, carla) = pair.three();
     anna.init(ISSUES);
     for node in [&ben, &carla] {
         anna.sql(&format!(
@@ -276,9 +268,8 @@ fn what_relied_on_a_rolled_back_row_falls_with_it_and_names_it() {
     }
 }
 
-#[test]
-fn what_a_void_dismissal_had_rolled_back_is_reinstated() {
-    let group = Group::new();
+fn what_a_void_dismissal_had_rolled_back_is_reinstated(pair: Pair) {
+    let group = Group::new(pair);
     let Group { anna, ben, carla } = &group;
     dismiss(ben, &carla.identity());
     write(carla, "Carla's, offline");

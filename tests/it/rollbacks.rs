@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;
 use treaty_tests::http::get;
-use treaty_tests::{Node, field, wait_in_step, wait_until};
+use treaty_tests::{Kind, Node, Pair, field, wait_in_step, wait_until};
 
 use crate::http::Refusing;
 use crate::quick_start::{NOTES, admit, join, write_note};
@@ -81,9 +81,13 @@ fn fixed_address() -> String {
 /// Rooms, bookings, and who may book.
 const ROOMS: &str = include_str!("../../schema-examples/room-booking/schema.sql");
 
-#[test]
-fn both_nodes_tell_their_readers_of_a_booking_that_lost_and_to_whom() {
-    let (steward, resident) = (Node::new(), Node::new());
+treaty_tests::on_every_pair!(
+    both_nodes_tell_their_readers_of_a_booking_that_lost_and_to_whom,
+    a_reader_learns_that_what_was_rolled_back_counts_after_all,
+);
+
+fn both_nodes_tell_their_readers_of_a_booking_that_lost_and_to_whom(pair: Pair) {
+    let (steward, resident) = pair.nodes();
     steward.init(ROOMS);
     let who = resident.identity();
     steward.sql(&format!("INSERT INTO residents (who, name) VALUES ('{who}', 'Resident')"));
@@ -131,9 +135,8 @@ fn both_nodes_tell_their_readers_of_a_booking_that_lost_and_to_whom() {
     assert!(problem.contains("by the reference evaluator void (unique"), "{verified}");
 }
 
-#[test]
-fn a_reader_learns_that_what_was_rolled_back_counts_after_all() {
-    let (anna, ben, cara) = (Node::new(), Node::new(), Node::new());
+fn a_reader_learns_that_what_was_rolled_back_counts_after_all(pair: Pair) {
+    let (anna, ben, cara) = pair.three();
     anna.init(NOTES);
     anna.sql(&format!("INSERT INTO members (who, role) VALUES ('{}', 'admin')", ben.identity()));
     admit(&anna, &cara);
@@ -175,9 +178,13 @@ fn a_reader_learns_that_what_was_rolled_back_counts_after_all() {
     assert_eq!(anna.verified_digest(), cara.verified_digest());
 }
 
-#[test]
-fn the_command_line_follows_reports_too() {
-    let refusing = Refusing::new();
+treaty_tests::on_each_database!(
+    the_command_line_follows_reports_too,
+    a_reader_killed_again_and_again_misses_no_report_and_doubles_none,
+);
+
+fn the_command_line_follows_reports_too(kind: Kind) {
+    let refusing = Refusing::new(kind);
     let sidecar = refusing.node.up(&[]);
     refusing.refuse("first");
     wait_until("the first is reported", || reported(&refusing.node) == [1]);
@@ -200,9 +207,8 @@ const ROUNDS: u64 = 15;
 /// Writes that the reader need not have handled yet.
 const AHEAD_MAX: u64 = 100;
 
-#[test]
-fn a_reader_killed_again_and_again_misses_no_report_and_doubles_none() {
-    let refusing = Refusing::new();
+fn a_reader_killed_again_and_again_misses_no_report_and_doubles_none(kind: Kind) {
+    let refusing = Refusing::new(kind);
     let node = &refusing.node;
     let todo: PathBuf = node.folder().join("todo.db");
     let address = fixed_address();

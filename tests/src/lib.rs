@@ -1,16 +1,19 @@
 //! The harness of the end-to-end tests: real processes, real files, real QUIC on loopback.
 //!
-//! A [`Node`] is a folder with an application's database and a data directory; [`Node::run`] runs one command of the
+//! A [`Node`] is an application's database, SQLite or PostgreSQL, and a data directory; [`Node::run`] runs one command of the
 //! `treaty` binary beside it, [`Node::up`] starts the sidecar as a process of its own ([`Sidecar`]) which ends, at the
 //! latest, when it is dropped. Waiting is always for a fact ([`wait_until`]), never for a time.
 
 #![expect(clippy::panic, reason = "a harness of tests fails by panicking, and says why")]
 
 mod application;
+mod client;
+mod database;
 mod figures;
 pub mod http;
 mod notes;
 pub mod openapi;
+mod pairs;
 mod sidecar;
 
 use std::path::{Path, PathBuf};
@@ -18,17 +21,22 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 pub use application::*;
+pub use client::*;
+pub use database::*;
 pub use figures::*;
 pub use notes::*;
+pub use pairs::*;
 use serde_json::Value;
 pub use sidecar::*;
+use treaty_testkit::PostgresServer;
 
 /// How long a test waits for a fact before it fails. Generous: the machine may be busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A node: an application's database and the data directory beside it, in a folder of its own.
+/// A node: an application's database and the data directory of the sidecar, in a folder of its own.
 pub struct Node {
     folder: tempfile::TempDir,
+    postgres: Option<PostgresDatabase>,
 }
 
 impl Default for Node {
@@ -38,29 +46,90 @@ impl Default for Node {
 }
 
 impl Node {
-    /// An empty folder: no identity, no database yet.
+    /// A node over a SQLite file: an empty folder, no identity, no database yet.
     pub fn new() -> Node {
-        Node { folder: tempfile::tempdir().expect("a folder for a node") }
+        Node::on(Kind::Sqlite)
     }
 
-    /// The application's database file.
+    /// A node over either database.
+    pub fn on(kind: Kind) -> Node {
+        let postgres = match kind {
+            Kind::Sqlite => None,
+            Kind::Postgres => Some(PostgresDatabase::create(PostgresServer::shared())),
+        };
+        Node { folder: tempfile::tempdir().expect("a folder for a node"), postgres }
+    }
+
+    /// A node over a database of a server of its own.
+    pub fn on_server(server: &'static PostgresServer) -> Node {
+        Node {
+            folder: tempfile::tempdir().expect("a folder for a node"),
+            postgres: Some(PostgresDatabase::create(server)),
+        }
+    }
+
+    /// Its kind of database.
+    pub fn kind(&self) -> Kind {
+        if self.postgres.is_some() { Kind::Postgres } else { Kind::Sqlite }
+    }
+
+    /// Its PostgreSQL database, if that is what it has.
+    pub fn postgres(&self) -> Option<&PostgresDatabase> {
+        self.postgres.as_ref()
+    }
+
+    /// The application's database file, where it is SQLite.
     pub fn database(&self) -> PathBuf {
+        assert_eq!(self.kind(), Kind::Sqlite, "a database of PostgreSQL is no file");
         self.folder.path().join("app.db")
     }
 
-    /// The data directory of the sidecar: the default one.
+    /// The data directory of the sidecar: the default one, seen from the folder.
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("app.db.treaty")
+        self.folder.path().join(match self.kind() {
+            Kind::Sqlite => "app.db.treaty",
+            Kind::Postgres => "treaty-data",
+        })
     }
 
-    /// The folder that holds both.
+    /// The folder that holds the files.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The database as the command line names it.
+    /// The database as the command line names it, with the sidecar's role.
     pub fn url(&self) -> String {
-        format!("sqlite:{}", self.database().display())
+        match &self.postgres {
+            None => format!("sqlite:{}", self.database().display()),
+            Some(database) => database.url(database.owner()),
+        }
+    }
+
+    /// The database as a client library of an application names it: the file, or a URL with the application's role.
+    pub fn application_url(&self) -> String {
+        match &self.postgres {
+            None => self.database().display().to_string(),
+            Some(database) => database.url(&database.application()),
+        }
+    }
+
+    /// Copies everything, the sidecar not running.
+    pub fn back_up(&self) -> Backup {
+        let backup = Backup {
+            folder: tempfile::tempdir().expect("a folder"),
+            copy: self.postgres.as_ref().map(PostgresDatabase::copy),
+        };
+        copy_folder(self.folder(), &backup.files());
+        backup
+    }
+
+    /// Puts everything back as it was, the sidecar not running.
+    pub fn restore(&self, backup: &Backup) {
+        std::fs::remove_dir_all(self.data()).expect("its own files");
+        copy_folder(&backup.files(), self.folder());
+        if let (Some(database), Some(copy)) = (&self.postgres, &backup.copy) {
+            database.restore(copy);
+        }
     }
 
     /// A command of the binary on this node's data directory, not yet started.
