@@ -8,6 +8,7 @@
 //! * [`http`] - reports, status and metrics for whoever asks by HTTP.
 //! * [`link`] - what the adapter asks of the engine.
 //! * `peek` - reading the application's database beside a running sidecar.
+//! * [`postgres`] - an application's PostgreSQL database.
 //! * `sidecar` - the threads of `treaty up`.
 //! * [`sqlite`] - an application's SQLite database.
 //!
@@ -21,5 +22,6 @@ pub mod home;
 pub mod http;
 pub mod link;
 pub(crate) mod peek;
+pub mod postgres;
 mod sidecar;
 pub mod sqlite;
