@@ -51,6 +51,16 @@ fn the_examples_install_take_rows_and_uninstall() {
 }
 
 #[test]
+fn nobody_writes_reports_whatever_he_is_granted() {
+    let database =
+        installed("CREATE TABLE t (id UUID PRIMARY KEY); CREATE POLICY p ON t FOR INSERT WITH CHECK (true);");
+    database.run("GRANT ALL ON ALL TABLES IN SCHEMA public TO PUBLIC");
+    assert_eq!(database.run("SELECT count(*) FROM public.treaty_rollbacks"), "0");
+    let error = database.fails("DELETE FROM public.treaty_rollbacks");
+    assert!(error.contains("cannot delete from view"), "{error}");
+}
+
+#[test]
 fn any_name_can_be_a_name() {
     let database = installed(NAMES);
     database.run(&expand(NAMES_RIGHT));
