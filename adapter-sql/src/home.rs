@@ -3,6 +3,7 @@
 //! ```text
 //! notes.db.treaty/
 //!   identity.pem   the private key, PKCS#8, mode 0600; written once, atomically
+//!   authors/       private keys of further identities that this node signs for: IDENTITY.pem, as above
 //!   log.sqlite     the engine's store
 //!   treaty.toml    configuration; written by init and join, then the operator's own
 //!   peers.json     peers that were joined or named before
@@ -139,6 +140,12 @@ impl Home {
         self.path.join("identity.pem")
     }
 
+    /// Returns the directory of further authors' private keys.
+    #[must_use]
+    pub fn authors_path(&self) -> PathBuf {
+        self.path.join("authors")
+    }
+
     /// Returns whether a space was made or joined here.
     #[must_use]
     pub fn has_store(&self) -> bool {
@@ -150,11 +157,7 @@ impl Home {
     /// # Errors
     /// [`HomeError::Io`].
     pub fn create(&self) -> Result<(), HomeError> {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&self.path).map_err(io("creating", &self.path))
+        create_private(&self.path)
     }
 
     /// Becomes the only writer of the directory, creating it if it is missing.
@@ -182,22 +185,7 @@ impl Home {
     /// # Errors
     /// [`HomeError::KeyExposed`] if its mode lets others read it; [`HomeError::Io`].
     pub fn read_key(&self) -> Result<Option<String>, HomeError> {
-        let path = self.key_path();
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(cause) => return Err(HomeError::Io { action: "reading", path, cause }),
-        };
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let metadata = std::fs::metadata(&path).map_err(io("reading", &path))?;
-            let mode = metadata.permissions().mode() & 0o777;
-            if mode & 0o077 != 0 {
-                return Err(HomeError::KeyExposed { path, mode });
-            }
-        }
-        Ok(Some(text))
+        read_private(&self.key_path())
     }
 
     /// Writes the private key's PEM text, mode 0600. The caller holds the lock and found no key.
@@ -205,7 +193,7 @@ impl Home {
     /// # Errors
     /// [`HomeError::Io`].
     pub fn write_key(&self, _lock: &HomeLock, pem: &str) -> Result<(), HomeError> {
-        replace(&self.key_path(), pem.as_bytes(), Durability::Synced)
+        replace_private(&self.key_path(), pem.as_bytes())
     }
 
     /// Writes a configuration that names `database` and `listen`, unless there is a configuration already.
@@ -335,6 +323,39 @@ enum Durability {
     Synced,
     /// It is rebuilt if it is lost; writing it must be cheap.
     Rebuilt,
+}
+
+/// Creates a directory (mode 0700), and those above it, if they are missing.
+pub(crate) fn create_private(path: &Path) -> Result<(), HomeError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(io("creating", path))
+}
+
+/// Reads a file that holds a private key; `None` if there is none. One that others can read is refused.
+pub(crate) fn read_private(path: &Path) -> Result<Option<String>, HomeError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(HomeError::Io { action: "reading", path: path.to_owned(), cause }),
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let metadata = std::fs::metadata(path).map_err(io("reading", path))?;
+        let mode = metadata.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(HomeError::KeyExposed { path: path.to_owned(), mode });
+        }
+    }
+    Ok(Some(text))
+}
+
+/// Replaces the file at `path` by `bytes`, mode 0600, so that it survives a power cut.
+pub(crate) fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
+    replace(path, bytes, Durability::Synced)
 }
 
 /// Replaces the file at `path` by `bytes`, mode 0600: written aside, then renamed.

@@ -6,6 +6,7 @@
 //! * [`home`] - the data directory: the identity key, the lock, remembered peers, the running sidecar's status.
 //! * [`capture`] - from what the triggers noted to transactions.
 //! * [`http`] - reports, status and metrics for whoever asks by HTTP.
+//! * [`keystore`] - the keys of the identities that a node signs for.
 //! * [`link`] - what the adapter asks of the engine.
 //! * `peek` - reading the application's database beside a running sidecar.
 //! * [`postgres`] - an application's PostgreSQL database.
@@ -20,6 +21,7 @@ pub mod config;
 pub mod database;
 pub mod home;
 pub mod http;
+pub mod keystore;
 pub mod link;
 pub(crate) mod peek;
 pub mod postgres;

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use treaty_engine::fault::Fault;
-use treaty_engine::identity::{Identity, Keypair};
+use treaty_engine::identity::Identity;
 use treaty_engine::relation::RowId;
 use treaty_engine::replica::{
     Batch, ImportOutcome, LocalTransaction, LocalWork, Note, Replica, ReplicaError, RowChange, RowImage, Shown,
 };
 
 use crate::capture::ShownRow;
+use crate::keystore::{Keystore, KeystoreError};
 
 /// The engine, as the adapter needs it.
 pub trait EngineLink {
@@ -22,10 +23,10 @@ pub trait EngineLink {
     /// [`LinkError`], as every function here.
     fn knows(&mut self, shown: &Shown) -> Result<bool, LinkError>;
 
-    /// Says whether a key of `author` is here.
+    /// Says whether a key of `author` is here now.
     ///
     /// # Errors
-    /// [`LinkError`].
+    /// [`LinkError::Keys`] if it is and cannot be used; [`LinkError`].
     fn signs_for(&mut self, author: &Identity) -> Result<bool, LinkError>;
 
     /// Returns what tables show that showed `base` and to which what `with` shows was added: by the verdicts of `base`.
@@ -115,6 +116,15 @@ pub enum LinkError {
     /// It failed.
     #[error("the engine failed")]
     Engine(#[from] ReplicaError),
+    /// A key cannot be used.
+    #[error("a key cannot be used")]
+    Keys(#[from] KeystoreError),
+    /// A key that was here is gone.
+    #[error("the key of {author} was removed while it was about to sign; start the sidecar again")]
+    KeyGone {
+        /// Whose.
+        author: Identity,
+    },
     /// It does not hold what the adapter kept there.
     #[error("the engine's notes are damaged")]
     Damaged,
@@ -129,7 +139,7 @@ impl LinkError {
         match self {
             LinkError::Engine(cause) => cause.fault(),
             LinkError::Damaged => Fault::Storage,
-            LinkError::Stopped => Fault::Local,
+            LinkError::Keys(_) | LinkError::KeyGone { .. } | LinkError::Stopped => Fault::Local,
         }
     }
 }
@@ -137,12 +147,12 @@ impl LinkError {
 /// Key of the note that holds the receipt.
 const RECEIPT: &str = "capture.receipt";
 
-/// A replica at hand, with the key that signs for the node.
+/// A replica at hand, with the keys that sign for the node.
 pub struct ReplicaLink<'l> {
     /// The replica.
     pub replica: &'l mut Replica,
-    /// The key of the node's identity.
-    pub keypair: &'l Keypair,
+    /// The keys of the node's identity and of further authors.
+    pub keys: &'l mut Keystore,
     /// The clock, in milliseconds since 1970.
     pub now_ms: u64,
 }
@@ -153,7 +163,7 @@ impl EngineLink for ReplicaLink<'_> {
     }
 
     fn signs_for(&mut self, author: &Identity) -> Result<bool, LinkError> {
-        Ok(*author == self.keypair.identity())
+        Ok(self.keys.key_of(author)?.is_some())
     }
 
     fn join(&mut self, base: &Shown, with: &Shown) -> Result<Shown, LinkError> {
@@ -172,9 +182,10 @@ impl EngineLink for ReplicaLink<'_> {
 
     fn import(&mut self, work: Arc<Work>) -> Result<ImportOutcome, LinkError> {
         let note = Note { key: RECEIPT, bytes: &work.receipt };
-        let Work { on, transactions, .. } = &*work;
+        let Work { author, on, transactions, .. } = &*work;
+        let key = self.keys.key_of(author)?.ok_or(LinkError::KeyGone { author: *author })?;
         let work = LocalWork { on, transactions, note: Some(note), time_ms: self.now_ms };
-        Ok(self.replica.import(self.keypair, work)?)
+        Ok(self.replica.import(&key, work)?)
     }
 
     fn next_batch(&mut self, from: &Shown, rows_max: usize) -> Result<Batch, LinkError> {

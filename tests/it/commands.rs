@@ -38,7 +38,7 @@ treaty_tests::on_each_database!(
 
 fn json_has_the_names_that_scripts_rely_on(kind: Kind) {
     let anna = Node::on(kind);
-    assert_eq!(names(&anna.run(&["identity"])), ["identity"]);
+    assert_eq!(names(&anna.run(&["identity"])), ["added", "authors", "identity"]);
     let init = anna.init(NOTES);
     assert_eq!(names(&init), ["database", "entries", "identity", "space"]);
     assert!(is_hex_id(&init["space"]) && init["entries"] == 1, "{init}");
@@ -108,7 +108,7 @@ fn wrong_usage_is_2_and_failure_is_1() {
         &["status"][..],
         &["up", "--data", "nowhere"],
         &["schema", "check", "missing.sql"],
-        &["identity", "--database", "postgres://localhost/x"],
+        &["identity", "--database", "mysql://localhost/x"],
         &["join", "treaty1nonsense", "--database", "sqlite:x.db"],
     ] {
         let (code, said) = bare(&anna, arguments);

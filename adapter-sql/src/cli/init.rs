@@ -20,6 +20,7 @@ use super::output::Format;
 use super::place::Place;
 use crate::config::{Config, DatabaseUrl, LISTEN_DEFAULT, Settings};
 use crate::home::{Home, HomeLock};
+use crate::keystore::Keystore;
 use crate::link::ReplicaLink;
 use crate::sidecar::now_ms;
 use crate::sqlite::{Existing, Installed, Node};
@@ -87,6 +88,11 @@ impl NewNodeArgs {
 }
 
 impl NewNode {
+    /// Returns its keys.
+    pub(crate) fn keys(&self) -> Keystore {
+        Keystore::of(self.keypair.clone(), &self.home)
+    }
+
     /// Describes the node for its database.
     pub(crate) fn node<'s>(&self, schema: &'s Schema, space: SpaceId) -> Node<'s> {
         let gap_ms = i64::try_from(self.config.tx_gap.as_millis()).unwrap_or(i64::MAX);
@@ -157,7 +163,8 @@ fn found(new: &NewNode, schema: SchemaFile) -> Result<(Replica, Installed)> {
     let mut replica = Replica::create(store, &new.keypair, draft, now_ms()).context("making the space")?;
     let (schema, instance) = (replica.schema().clone(), hex(&random()?));
     let node = new.node(&schema, replica.space());
-    let mut link = ReplicaLink { replica: &mut replica, keypair: &new.keypair, now_ms: now_ms() };
+    let mut keys = new.keys();
+    let mut link = ReplicaLink { replica: &mut replica, keys: &mut keys, now_ms: now_ms() };
     let (_, installed) = database::install(&new.config.database, &node, Existing::Adopt, &instance, &mut link)?;
     Ok((replica, installed))
 }

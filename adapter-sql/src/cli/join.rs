@@ -4,7 +4,6 @@
 //! installed, and rows are applied while further entries come. Interrupted, it goes on where it was when run again.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use anyhow::{Context, Error, Result, anyhow, bail};
@@ -69,7 +68,7 @@ pub(crate) fn run(args: &JoinArgs, format: Format) -> Result<()> {
 fn join(new: &NewNode, ticket: &Ticket, host: impl Host) -> Result<SpaceObject> {
     let (tell, told) = channel();
     let going = Going {
-        keypair: Arc::clone(&new.keypair),
+        keys: new.keys(),
         listen: (new.config.listen.ip(), 0).into(),
         targets: vec![target(known_peer(ticket))?],
     };

@@ -10,6 +10,10 @@ use serde_json::value::RawValue;
 pub struct IdentityObject {
     /// This node's identity in text form.
     pub identity: String,
+    /// Further identities that this node signs for, sorted.
+    pub authors: Vec<String>,
+    /// The one that was added or imported, if one was.
+    pub added: Option<String>,
 }
 
 /// `treaty init` and `treaty join`.

@@ -1,5 +1,7 @@
 //! Opening a node for work: key, log and database, checked to belong together. The caller holds the lock.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result, anyhow};
 use treaty_engine::identity::{Identity, Keypair};
 use treaty_engine::replica::Replica;
@@ -9,14 +11,15 @@ use super::database;
 use super::identity::read_keypair;
 use crate::config::Config;
 use crate::home::Home;
+use crate::keystore::Keystore;
 use crate::link::ReplicaLink;
 use crate::sidecar::now_ms;
 use crate::sqlite::{Application, Node, Place};
 
 /// A node that can work.
 pub(crate) struct OpenNode {
-    /// Signs for it.
-    pub(crate) keypair: Keypair,
+    /// Sign for it.
+    pub(crate) keys: Keystore,
     /// Its log and what it means.
     pub(crate) replica: Replica,
     /// Its application's database.
@@ -29,7 +32,7 @@ impl OpenNode {
     /// # Errors
     /// If a part is missing, or the parts do not belong together; says what to do.
     pub(crate) fn open(home: &Home, config: &Config, place: Place) -> Result<OpenNode> {
-        let keypair = own_keypair(home)?;
+        let mut keys = Keystore::of(Arc::new(own_keypair(home)?), home);
         let mut replica = open_replica(home)?.ok_or_else(|| {
             anyhow!("{} holds no space yet; run the interrupted init or join again", home.path().display())
         })?;
@@ -37,12 +40,12 @@ impl OpenNode {
         let node = Node {
             schema: &schema,
             space: replica.space(),
-            identity: keypair.identity(),
+            identity: keys.own().identity(),
             gap_ms: i64::try_from(config.tx_gap.as_millis()).unwrap_or(i64::MAX),
         };
-        let mut link = ReplicaLink { replica: &mut replica, keypair: &keypair, now_ms: now_ms() };
+        let mut link = ReplicaLink { replica: &mut replica, keys: &mut keys, now_ms: now_ms() };
         let application = database::open(&config.database, &node, place, &mut link)?;
-        Ok(OpenNode { keypair, replica, application })
+        Ok(OpenNode { keys, replica, application })
     }
 }
 

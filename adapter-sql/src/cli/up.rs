@@ -71,7 +71,7 @@ pub(crate) fn run(args: &UpArgs, format: Format) -> Result<()> {
     let config = args.place.config(&home, flags)?;
     let lock = Arc::new(home.lock()?);
     let place = if args.moved { sqlite::Place::Moved } else { sqlite::Place::Same };
-    let OpenNode { keypair, replica, application } = OpenNode::open(&home, &config, place)?;
+    let OpenNode { keys, replica, application } = OpenNode::open(&home, &config, place)?;
     let listener = config.http.map(Listener::bind).transpose()?;
     let http = listener.as_ref().map(Listener::address);
     let targets = targets(&home, &config.peers, replica.space())?;
@@ -81,11 +81,11 @@ pub(crate) fn run(args: &UpArgs, format: Format) -> Result<()> {
     let (end, ended) = channel();
     let name = NodeName {
         space: replica.space().to_string(),
-        identity: keypair.identity().to_string(),
+        identity: keys.own().identity().to_string(),
         database: config.database.to_string(),
     };
     let tally = Arc::new(Tally::begin());
-    let going = Going { keypair: Arc::new(keypair), listen: config.listen, targets };
+    let going = Going { keys, listen: config.listen, targets };
     let desk =
         Desk { home: home.clone(), lock: lock.clone(), events: events.clone(), bell: bell.clone(), end: end.clone() };
     let online = Online::go(going, replica, |listen| desk.attend(listen, http))?;

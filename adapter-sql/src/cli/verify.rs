@@ -8,6 +8,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
@@ -25,6 +26,7 @@ use super::rejudge::{ORACLE_OPERATIONS_MAX, ORACLE_TRANSACTIONS_MAX, Size, rejud
 use super::view::NodeView;
 use crate::config::Settings;
 use crate::home::Home;
+use crate::keystore::Keystore;
 use crate::link::ReplicaLink;
 use crate::sidecar::now_ms;
 use crate::sqlite::Snapshot;
@@ -181,9 +183,9 @@ fn compare_tables(home: &Home, snapshot: &Snapshot, kept: &mut Replica, problems
         problems.note("the tables show a version that the log does not hold".to_owned());
         return Ok(());
     }
-    let keypair = own_keypair(home)?;
+    let mut keys = Keystore::of(Arc::new(own_keypair(home)?), home);
     let schema = kept.schema().clone();
-    let mut link = ReplicaLink { replica: kept, keypair: &keypair, now_ms: now_ms() };
+    let mut link = ReplicaLink { replica: kept, keys: &mut keys, now_ms: now_ms() };
     for difference in snapshot.compare(&schema, &mut link, PROBLEMS_MAX)? {
         problems.note(format!("table {}, row {}: differs from the log", difference.table, difference.row));
     }

@@ -4,11 +4,9 @@
 //! many small frames become few store transactions. What follows goes out as commands for the network's driver, which
 //! never waits, and as [`Notice`]s for the rest of the sidecar.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
-use treaty_engine::identity::Keypair;
 use treaty_engine::replica::{Replica, ReplicaError};
 use treaty_engine::sync::ByeCode;
 use treaty_net::driver::Driver;
@@ -16,6 +14,7 @@ use treaty_net::engine::{self, Inbox};
 use treaty_net::host::{Newcomer, SyncHost};
 use treaty_net::hub::{Hub, HubEvent, PeerEvent, PeerStatus};
 
+use crate::keystore::Keystore;
 use crate::link::ReplicaLink;
 
 /// Work that somebody else wants done with the replica; there is none before a newcomer has the genesis.
@@ -58,7 +57,7 @@ pub(crate) struct Core<H, N> {
     /// Owns the replica.
     pub(crate) host: H,
     /// Signs for this node.
-    pub(crate) keypair: Arc<Keypair>,
+    pub(crate) keys: Keystore,
     /// The network.
     pub(crate) driver: Driver<mpsc::Sender<Message>>,
     /// Told what happens. Must not wait.
@@ -78,7 +77,7 @@ const PEERS_EVERY: Duration = Duration::from_millis(200);
 impl<H: Host, N: FnMut(Notice)> Core<H, N> {
     /// Works until told to stop, or until the store fails; gives the network back, to be stopped.
     pub(crate) fn run(mut self, mut inbox: Inbox<Message>) -> Driver<mpsc::Sender<Message>> {
-        let mut hub = Hub::new(self.keypair.identity());
+        let mut hub = Hub::new(self.keys.own().identity());
         let farewell = match self.work(&mut hub, &mut inbox) {
             Ok(()) => hub.close(ByeCode::Leaving, "this node is stopping"),
             Err(error) => {
@@ -145,8 +144,8 @@ impl<H: Host, N: FnMut(Notice)> Core<H, N> {
     }
 
     fn link(&mut self) -> Option<ReplicaLink<'_>> {
-        let keypair = &*self.keypair;
-        self.host.replica().map(|replica| ReplicaLink { replica, keypair, now_ms: now_ms() })
+        let keys = &mut self.keys;
+        self.host.replica().map(|replica| ReplicaLink { replica, keys, now_ms: now_ms() })
     }
 
     fn entry_count(&mut self) -> u64 {

@@ -22,7 +22,6 @@ use std::thread::JoinHandle;
 use anyhow::{Context, Result, anyhow};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
-use treaty_engine::identity::Keypair;
 use treaty_net::discovery::{FixedPeers, Target};
 use treaty_net::driver::Driver;
 use treaty_net::engine::inbox;
@@ -33,6 +32,8 @@ pub(crate) use core::{Host, Notice, now_ms};
 pub(crate) use events::{Events, Printer};
 pub(crate) use link::ThreadLink;
 pub(crate) use tally::{BATCH_MS_BOUNDS, Counts, Tally};
+
+use crate::keystore::Keystore;
 
 use core::{Core, Message};
 
@@ -45,8 +46,8 @@ pub(crate) struct Online {
 
 /// How a node goes online.
 pub(crate) struct Going {
-    /// Its key: signs entries, and proves who it is to peers.
-    pub(crate) keypair: Arc<Keypair>,
+    /// Its keys: they sign entries, and its own proves who it is to peers.
+    pub(crate) keys: Keystore,
     /// The UDP address to listen on.
     pub(crate) listen: SocketAddr,
     /// Whom to dial.
@@ -74,15 +75,15 @@ impl Online {
             .enable_all()
             .build()
             .context("starting network threads")?;
-        let Going { keypair, listen, targets } = going;
+        let Going { keys, listen, targets } = going;
         let inside = runtime.enter();
-        let transport = QuicTransport::listen(listen, keypair.clone())
+        let transport = QuicTransport::listen(listen, keys.own().clone())
             .context("going online; another --listen address helps if this one is taken")?;
         let (engine, inbox) = inbox::<Message>();
         let driver = Driver::start(Arc::new(transport), FixedPeers::new(targets), engine.clone());
         drop(inside);
         let on_notice = attend(&driver.local_address());
-        let core = Core { host, keypair, driver, on_notice };
+        let core = Core { host, keys, driver, on_notice };
         let thread = std::thread::Builder::new()
             .name("engine".into())
             .spawn(move || core.run(inbox))

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::meddle::{Meddling, TwoKeys};
+use crate::meddle::Meddling;
 use crate::node::{OPEN, TestNode, id};
 
 #[test]
@@ -252,85 +252,6 @@ fn a_write_between_the_two_halves_of_a_drain_stays_pending_and_is_taken_next() {
     let second = node.drain();
     assert_eq!((second.operation_count, second.entries.len()), (1, 1));
     node.check_settled();
-}
-
-#[test]
-fn an_author_without_a_key_here_is_refused() {
-    let mut node = TestNode::found(OPEN);
-    let stranger = treaty_engine::identity::Keypair::generate(&[9; 32]).identity();
-    node.run(&format!("INSERT INTO people (id, name, treaty_author) VALUES ('{}', 'ann', '{stranger}')", id(1)));
-    assert_eq!(node.drain().refused_count, 1);
-    let report = node.ask("SELECT author, message FROM treaty_rollbacks");
-    assert_eq!(report, format!("{stranger}|author: treaty_author names {stranger}, whose key is not on this node"));
-    expect!["0"].assert_eq(&node.ask("SELECT count(*) FROM people"));
-}
-
-#[test]
-fn rows_of_two_authors_in_one_transaction_are_refused() {
-    let mut node = TestNode::found(OPEN);
-    let own = node.keypair.identity();
-    node.run(&format!(
-        "BEGIN; INSERT INTO people (id, name, treaty_author) VALUES ('{}', 'ann', '{own}');
-         INSERT INTO people (id, name) VALUES ('{}', 'bob'); COMMIT",
-        id(1),
-        id(2)
-    ));
-    assert_eq!(node.drain().refused_count, 1);
-    expect!["2"].assert_eq(&node.ask("SELECT count(*) FROM treaty_rollbacks"));
-    node.run(&format!("INSERT INTO people (id, name, treaty_author) VALUES ('{}', 'ann', '{own}')", id(3)));
-    assert_eq!(node.drain().refused_count, 0);
-    node.check_settled();
-}
-
-/// Drains as a node that has a second key; returns transactions, refusals and entries.
-fn drain_with(node: &mut TestNode, second: &treaty_engine::identity::Keypair) -> (u64, u64, usize) {
-    let mut link = TwoKeys { replica: &mut node.replica, own: &node.keypair, second };
-    let drained = node.application.as_mut().unwrap().drain(&mut link).unwrap();
-    (drained.transaction_count, drained.refused_count, drained.entries.len())
-}
-
-#[test]
-fn transactions_of_several_authors_are_signed_each_by_its_own_in_order() {
-    let mut node = TestNode::found(OPEN);
-    let second = treaty_engine::identity::Keypair::generate(&[9; 32]);
-    let (own, other) = (node.keypair.identity(), second.identity());
-    node.run(&format!(
-        "INSERT INTO people (id, name, treaty_author) VALUES ('{}', 'a', '{other}');
-         INSERT INTO treaty_tx DEFAULT VALUES; INSERT INTO people (id, name) VALUES ('{}', 'b');
-         INSERT INTO treaty_tx DEFAULT VALUES; INSERT INTO people (id, name, treaty_author) VALUES ('{}', 'c', '{other}')",
-        id(1),
-        id(2),
-        id(3)
-    ));
-    assert_eq!(drain_with(&mut node, &second), (3, 0, 3));
-    let authors = node.ask("SELECT treaty_author FROM people ORDER BY name");
-    assert_eq!(authors, format!("{other}\n{own}\n{other}"));
-    node.check_settled();
-    // The author goes with the statement that names it, even if it is the same again; else it is this node's own.
-    node.run(&format!("UPDATE people SET age = 1, treaty_author = '{other}' WHERE name = 'a'"));
-    assert_eq!(drain_with(&mut node, &second), (1, 0, 1));
-    node.run("UPDATE people SET age = 1 WHERE name = 'c'");
-    assert_eq!(drain_with(&mut node, &second), (1, 0, 1));
-    let authors = node.ask("SELECT treaty_author FROM people ORDER BY name");
-    assert_eq!(authors, format!("{other}\n{own}\n{own}"));
-    node.check_settled();
-}
-
-#[test]
-fn marked_transactions_of_two_authors_on_one_row_are_not_joined() {
-    let mut node = TestNode::found(OPEN);
-    let second = treaty_engine::identity::Keypair::generate(&[9; 32]);
-    let other = second.identity();
-    node.run(&format!(
-        "INSERT INTO treaty_tx DEFAULT VALUES; BEGIN; INSERT INTO people (id, name) VALUES ('{0}', 'a');
-         INSERT INTO people (id, name) VALUES ('{1}', 'b'); COMMIT;
-         INSERT INTO treaty_tx DEFAULT VALUES; UPDATE people SET age = 7, treaty_author = '{other}' WHERE id = '{0}'",
-        id(1),
-        id(2)
-    ));
-    assert_eq!(drain_with(&mut node, &second), (2, 0, 2));
-    node.check_settled();
-    assert_eq!(node.ask("SELECT treaty_author FROM people WHERE name = 'a'"), other.to_string());
 }
 
 #[test]

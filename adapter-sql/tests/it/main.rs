@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod apply;
 #[cfg(test)]
+mod authors;
+#[cfg(test)]
 mod batches;
 #[cfg(test)]
 mod capture;

@@ -1,13 +1,13 @@
-//! Links that misbehave or know more: somebody acts while the engine signs, and a node that has two keys.
+//! Links that misbehave or know more: somebody acts while the engine signs.
 
 use std::sync::Arc;
 
 use treaty::capture::ShownRow;
-use treaty::link::{EngineLink, LinkError, Page, ReplicaLink, Work};
+use treaty::link::{EngineLink, LinkError, Page, Work};
 
-use treaty_engine::identity::{Identity, Keypair};
+use treaty_engine::identity::Identity;
 use treaty_engine::relation::RowId;
-use treaty_engine::replica::{Batch, ImportOutcome, Replica, RowChange, RowImage, Shown};
+use treaty_engine::replica::{Batch, ImportOutcome, RowChange, RowImage, Shown};
 
 /// The functions that a link passes on to another one.
 macro_rules! pass_on {
@@ -31,39 +31,6 @@ macro_rules! pass_on_reading {
             set_note(key: &str, bytes: &[u8]) -> ();
         }
     };
-}
-
-/// A node that signs for a second identity.
-pub(crate) struct TwoKeys<'t> {
-    pub(crate) replica: &'t mut Replica,
-    pub(crate) own: &'t Keypair,
-    pub(crate) second: &'t Keypair,
-}
-
-impl TwoKeys<'_> {
-    fn link(&mut self, author: &Identity) -> ReplicaLink<'_> {
-        let keypair = if *author == self.second.identity() { self.second } else { self.own };
-        ReplicaLink { replica: self.replica, keypair, now_ms: 0 }
-    }
-
-    fn inner(&mut self) -> ReplicaLink<'_> {
-        let own = self.own.identity();
-        self.link(&own)
-    }
-}
-
-impl EngineLink for TwoKeys<'_> {
-    fn signs_for(&mut self, author: &Identity) -> Result<bool, LinkError> {
-        self.link(author).signs_for(author)
-    }
-    fn import(&mut self, work: Arc<Work>) -> Result<ImportOutcome, LinkError> {
-        let author = work.author;
-        self.link(&author).import(work)
-    }
-    pass_on! {
-        page_at(at: &Shown, page: Page) -> Vec<(RowId, RowImage)>;
-    }
-    pass_on_reading!();
 }
 
 /// Counts the pages of tables that are asked for.

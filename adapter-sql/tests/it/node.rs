@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
+use treaty::home::Home;
+use treaty::keystore::Keystore;
 use treaty::link::ReplicaLink;
 use treaty::sqlite::{Application, Applied, Drained, Existing, Node as Owner, Place, SqliteError};
 use treaty_engine::causality::{Past, Pos};
@@ -42,7 +45,8 @@ CREATE POLICY h ON treaty_schema FOR INSERT WITH CHECK (false);
 /// A node.
 pub(crate) struct TestNode {
     pub(crate) directory: TempDir,
-    pub(crate) keypair: Keypair,
+    pub(crate) keypair: Arc<Keypair>,
+    pub(crate) keys: Keystore,
     pub(crate) schema: Schema,
     pub(crate) replica: Replica,
     pub(crate) application: Option<Application>,
@@ -95,10 +99,13 @@ impl TestNode {
         prepare: impl FnOnce(&Connection),
     ) -> Result<TestNode, SqliteError> {
         prepare(&Connection::open(directory.path().join("app.db")).unwrap());
+        let keypair = Arc::new(keypair);
+        let keys = Keystore::of(keypair.clone(), &Home::at(directory.path().to_owned()));
         let schema = replica.schema().clone();
         let mut node = TestNode {
             directory,
             keypair,
+            keys,
             schema,
             replica,
             application: None,
@@ -113,7 +120,7 @@ impl TestNode {
         let (path, schema) = (self.path(), self.schema.clone());
         let owner = self.owner(&schema);
         let (application, _) =
-            Application::install(&path, &owner, existing, "instance", &mut link(&mut self.replica, &self.keypair))?;
+            Application::install(&path, &owner, existing, "instance", &mut link(&mut self.replica, &mut self.keys))?;
         self.application = Some(application);
         Ok(())
     }
@@ -202,13 +209,13 @@ impl TestNode {
     pub(crate) fn start(&mut self, place: Place) -> Result<(), SqliteError> {
         let (path, schema) = (self.path(), self.schema.clone());
         let owner = self.owner(&schema);
-        let application = Application::open(&path, &owner, place, &mut link(&mut self.replica, &self.keypair))?;
+        let application = Application::open(&path, &owner, place, &mut link(&mut self.replica, &mut self.keys))?;
         self.application = Some(application);
         Ok(())
     }
 
     pub(crate) fn with<T>(&mut self, work: impl FnOnce(&mut Application, &mut ReplicaLink<'_>) -> T) -> T {
-        let mut link = link(&mut self.replica, &self.keypair);
+        let mut link = link(&mut self.replica, &mut self.keys);
         work(self.application.as_mut().unwrap(), &mut link)
     }
 
@@ -358,8 +365,8 @@ fn fresh_uuid(seed: &mut u8) -> [u8; 16] {
     uuid
 }
 
-fn link<'l>(replica: &'l mut Replica, keypair: &'l Keypair) -> ReplicaLink<'l> {
-    ReplicaLink { replica, keypair, now_ms: NOW }
+fn link<'l>(replica: &'l mut Replica, keys: &'l mut Keystore) -> ReplicaLink<'l> {
+    ReplicaLink { replica, keys, now_ms: NOW }
 }
 
 fn show(value: &treaty_schema::Value) -> String {
