@@ -1,6 +1,7 @@
 -- The functions of the bookkeeping, as they are now: run after the numbered files, and again whenever one is not as here.
 
 -- Whether the session is the sidecar's: asked only where treaty.applying is on, which any role could set.
+-- IS NOT DISTINCT FROM there: where it was never set, NULL = 'on' AND … would ask for every row.
 CREATE OR REPLACE FUNCTION treaty.is_sidecar() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
   SELECT EXISTS (SELECT FROM treaty.state s WHERE s.role = session_user)
@@ -23,7 +24,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) IS NOT DISTINCT FROM 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
   IF named !~ '^id1[a-z2-7]{60}$' THEN
     RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
   END IF;
@@ -42,7 +43,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) IS NOT DISTINCT FROM 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
   IF named !~ '^id1[a-z2-7]{60}$' THEN
     RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
   END IF;
@@ -60,7 +61,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) IS NOT DISTINCT FROM 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
   IF TG_OP = 'DELETE' THEN
     INSERT INTO treaty.queue (table_name, row_id, view, author)
     VALUES (TG_ARGV[0], OLD.id, coalesce((SELECT s.view FROM treaty.state s), 0), named);
@@ -81,7 +82,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) IS NOT DISTINCT FROM 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
   IF named !~ '^id1[a-z2-7]{60}$' THEN
     RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
   END IF;

@@ -74,7 +74,7 @@ pub(super) fn function_name(what: &str, table: &Table) -> String {
 /// It rests while the sidecar writes, and then returns `resting`.
 pub(super) fn trigger_function(name: String, resting: &str, body: &str) -> Function {
     let source = format!(
-        "\nBEGIN\n  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN {resting}; END IF;\n{body}END "
+        "\nBEGIN\n  IF current_setting('treaty.applying', true) IS NOT DISTINCT FROM 'on' AND treaty.is_sidecar() THEN RETURN {resting}; END IF;\n{body}END "
     );
     let (tag, quoted) = (dollar_tag(&source), ident(&name));
     let sql = format!(
