@@ -35,13 +35,13 @@ impl Refusing {
 
     /// Reports as the database has them, without a sidecar's help.
     fn write_reports(&self, count: u32, lost: &str) {
-        let row = match self.node.kind() {
-            Kind::Sqlite => "'row ' || n",
-            Kind::Postgres => "gen_random_uuid()",
+        let (table, row) = match self.node.kind() {
+            Kind::Sqlite => ("treaty_rollbacks", "'row ' || n"),
+            Kind::Postgres => ("treaty.rollbacks", "gen_random_uuid()"),
         };
         self.node.owner_sql(&format!(
             "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {count})
-             INSERT INTO treaty_rollbacks (table_name, row_id, operation, author, lost, reason, message, noticed)
+             INSERT INTO {table} (table_name, row_id, operation, author, lost, reason, message, noticed)
              SELECT 'notes', {row}, 'insert', 'somebody', '{lost}', 'refused', 'a sentence', '2026-01-01T00:00:00.000Z'
              FROM n"
         ));
@@ -149,8 +149,11 @@ fn pages_are_cut_and_go_on_where_they_end(kind: Kind) {
     assert_eq!(cursors(&get(sidecar.http(), "/v1/rollbacks?after=200&limit=1000")), (201..=250).collect::<Vec<_>>());
     let end = get(sidecar.http(), "/v1/rollbacks?after=250");
     assert_eq!((cursors(&end), end.json()["next"].as_u64()), (vec![], Some(250)));
-    // An application may throw away what it has handled; cursors go on.
-    refusing.node.sql("DELETE FROM treaty_rollbacks");
+    // What was handled may be thrown away; cursors go on.
+    refusing.node.owner_sql(match kind {
+        Kind::Sqlite => "DELETE FROM treaty_rollbacks",
+        Kind::Postgres => "DELETE FROM treaty.rollbacks",
+    });
     assert_eq!(cursors(&get(sidecar.http(), "/v1/rollbacks?after=250")), Vec::<u64>::new());
     refusing.write_reports(1, "{}");
     assert_eq!(cursors(&get(sidecar.http(), "/v1/rollbacks?after=250")), [251]);

@@ -1,6 +1,7 @@
 //! The workspace's own tests: what the repository keeps (`tidy`), and the product end to end.
 
 mod applications;
+mod authors;
 mod commands;
 mod crash;
 mod demo;
@@ -8,6 +9,7 @@ mod deployment;
 mod double_booking;
 mod foreign_keys;
 mod http;
+mod mixed;
 mod offline;
 mod quick_start;
 mod revocation;
