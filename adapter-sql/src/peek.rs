@@ -3,12 +3,12 @@
 //! Read only, on a connection of its own; works beside a running sidecar. One file per kind of database implements
 //! [`Peek`]. Calls block: never to be made in an asynchronous task.
 
-use std::error::Error;
-
 use treaty_engine::causality::Version;
 
 use crate::cli::objects::RollbackObject;
 use crate::config::DatabaseUrl;
+use crate::database::Cause;
+use crate::postgres::PostgresPeek;
 use crate::sqlite::SqlitePeek;
 
 /// A connection that only reads.
@@ -57,7 +57,7 @@ pub(crate) fn is_installed(database: &DatabaseUrl) -> Result<bool, PeekError> {
 fn open_if_installed(database: &DatabaseUrl) -> Result<Option<Box<dyn Peek>>, PeekError> {
     match database {
         DatabaseUrl::Sqlite(path) => Ok(SqlitePeek::open(path)?.map(|peek| -> Box<dyn Peek> { Box::new(peek) })),
-        DatabaseUrl::Postgres(url) => Err(PeekError::NoAdapter { database: url.to_string() }),
+        DatabaseUrl::Postgres(url) => Ok(PostgresPeek::open(url)?.map(|peek| -> Box<dyn Peek> { Box::new(peek) })),
     }
 }
 
@@ -71,7 +71,7 @@ pub(crate) enum PeekError {
         database: String,
         /// Its words.
         #[source]
-        cause: Box<dyn Error + Send + Sync>,
+        cause: Cause,
     },
     /// A query failed.
     #[error("reading database {database}")]
@@ -80,7 +80,7 @@ pub(crate) enum PeekError {
         database: String,
         /// Its words.
         #[source]
-        cause: Box<dyn Error + Send + Sync>,
+        cause: Cause,
     },
     /// A cursor that no report had yet.
     #[error(
@@ -102,12 +102,6 @@ pub(crate) enum PeekError {
     /// Treaty's tables are not there.
     #[error("{database} does not have Treaty's tables; was `treaty uninstall` run, or is it another database?")]
     NotInstalled {
-        /// The database.
-        database: String,
-    },
-    /// This version cannot read such a database.
-    #[error("{database}: PostgreSQL is not in this version yet")]
-    NoAdapter {
         /// The database.
         database: String,
     },

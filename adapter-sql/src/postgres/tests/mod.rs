@@ -1,5 +1,6 @@
 //! Tests against a real server.
 
+mod peek;
 mod session;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
