@@ -320,6 +320,20 @@ impl DatabaseUrl {
         }
     }
 
+    /// Returns the URL to be used where the configuration file has `known`: that one, if it is the same but for a password
+    /// that this one lacks. So what commands print can be given to the next command.
+    #[must_use]
+    pub fn known_as(self, known: Option<&str>) -> DatabaseUrl {
+        match (&self, known.map(DatabaseUrl::parse)) {
+            (DatabaseUrl::Postgres(url), Some(Ok(known)))
+                if !url.has_password() && known.to_string() == url.to_string() =>
+            {
+                known
+            }
+            _ => self,
+        }
+    }
+
     /// Returns the URL as the configuration file holds it: with its password. `Display` leaves it out.
     #[must_use]
     pub fn with_password(&self) -> String {
@@ -422,6 +436,23 @@ mod tests {
         }
         let error = DatabaseUrl::parse("postgress://u:secret@h/d").unwrap_err().to_string();
         assert!(error.contains("'postgress:…'"), "{error}");
+    }
+
+    #[test]
+    fn a_url_as_it_is_printed_means_the_one_with_its_password() {
+        let known_as =
+            |url: &str, known: Option<&str>| DatabaseUrl::parse(url).unwrap().known_as(known).with_password();
+        let known = "postgres://u:secret@h/d";
+        assert_eq!(known_as("postgres://u@h/d", Some(known)), known);
+        for (url, known) in [
+            ("postgres://u@h/e", Some(known)),
+            ("postgres://u:new@h/d", Some(known)),
+            ("postgres://u@h/d", None),
+            ("postgres://u@h/d", Some("nonsense")),
+            ("sqlite:/d", Some(known)),
+        ] {
+            assert_eq!(known_as(url, known), url);
+        }
     }
 
     #[test]

@@ -75,9 +75,30 @@ fn each_author_signs_for_himself(pair: Pair) {
 }
 
 treaty_tests::on_each_database!(
+    a_key_that_comes_beside_a_running_sidecar_signs_what_comes_next,
     an_author_whose_key_is_elsewhere_is_refused_and_reported,
     two_authors_in_one_transaction_are_refused
 );
+
+fn a_key_that_comes_beside_a_running_sidecar_signs_what_comes_next(kind: Kind) {
+    let house = House::new(Pair::from(kind));
+    let server = &house.server;
+    let sidecar = server.up(&[]);
+    let elsewhere = Node::new();
+    let nora = elsewhere.identity();
+    server.sql(&format!("INSERT INTO members (who, role) VALUES ('{nora}', 'editor')"));
+    let key = elsewhere.data().join("identity.pem");
+    let imported = server.run(&["identity", "--import", &key.display().to_string()]);
+    assert_eq!(field(&imported, "added"), nora);
+    house.note(&nora, "of Nora");
+    wait_until("it is in the log", || authors_of(server, "of Nora") == [nora.as_str()]);
+    sidecar.stop();
+    let mut expected = vec![house.lena.clone(), house.mira.clone(), nora];
+    expected.sort();
+    let listed = server.run(&["identity", "--list"]);
+    assert_eq!(listed["authors"], serde_json::json!(expected));
+    assert_eq!((field(&listed, "identity"), listed["added"].is_null()), (server.identity().as_str(), true));
+}
 
 fn an_author_whose_key_is_elsewhere_is_refused_and_reported(kind: Kind) {
     let house = House::new(Pair::from(kind));

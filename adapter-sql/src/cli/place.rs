@@ -64,13 +64,17 @@ impl Place {
     /// Those of reading and checking; each names what to mend.
     pub fn config(&self, home: &Home, flags: Settings) -> Result<Config> {
         let here = std::env::current_dir().unwrap_or_default();
-        let database = match &self.database {
-            Some(url) => Some(DatabaseUrl::parse(url)?.from_directory(&here).with_password()),
-            None => None,
-        };
         let path = home.config_path();
         let path = std::path::absolute(&path).unwrap_or(path);
-        Ok(Settings { database, ..flags }.over(Settings::read(&path)?).check(&path)?)
+        let file = Settings::read(&path)?;
+        let database = match &self.database {
+            Some(url) => {
+                let url = DatabaseUrl::parse(url)?.from_directory(&here);
+                Some(url.known_as(file.database.as_deref()).with_password())
+            }
+            None => None,
+        };
+        Ok(Settings { database, ..flags }.over(file).check(&path)?)
     }
 }
 

@@ -1,3 +1,5 @@
+//! One connection: what it shows, what it survives, and whom it shuts out.
+
 use treaty_testkit::{Durability, PostgresServer};
 
 use super::{database, options};
