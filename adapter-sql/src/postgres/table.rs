@@ -102,10 +102,7 @@ impl TableSql {
             .iter()
             .map(|column| selected(column.logical_type, &format!("t.{}", ident(column.name.as_str()))))
             .collect();
-        let select = format!(
-            "SELECT t.{id}, t.{STATUS}::text, t.{AUTHOR}::text, {} FROM {quoted} t",
-            cells.join(", ")
-        );
+        let select = format!("SELECT t.{id}, t.{STATUS}::text, t.{AUTHOR}::text, {} FROM {quoted} t", cells.join(", "));
         let these = format!("FROM {quoted} t WHERE t.{id} = ANY($1)");
         TableSql {
             select_page: format!("{select} WHERE ($1::uuid IS NULL OR t.{id} > $1) ORDER BY t.{id} LIMIT $2"),

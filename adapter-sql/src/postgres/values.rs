@@ -23,11 +23,7 @@ pub(super) struct Cell {
 }
 
 /// Reads a cell that [`selected`] asked for; what is wrong with it if it holds no value of the type.
-pub(super) fn read_cell(
-    logical_type: LogicalType,
-    row: &PgRow,
-    index: usize,
-) -> Result<Result<Cell, String>, Failure> {
+pub(super) fn read_cell(logical_type: LogicalType, row: &PgRow, index: usize) -> Result<Result<Cell, String>, Failure> {
     if logical_type == LogicalType::Bytes {
         let bytes: Option<&[u8]> = column(row, index)?;
         return Ok(cell(bytes.map(|bytes| logical_type.read_bytes(bytes)), |_| true));
@@ -57,9 +53,8 @@ fn is_canonical(value: &Value, text: Option<&str>) -> bool {
 pub(super) fn json_of_stored(logical_type: LogicalType, row: &PgRow, index: usize) -> Result<String, Failure> {
     if logical_type == LogicalType::Bytes {
         let bytes: Option<&[u8]> = column(row, index)?;
-        return Ok(bytes.map_or("null".to_owned(), |bytes| {
-            json_text(&format!("\\x{}", data_encoding::HEXLOWER.encode(bytes)))
-        }));
+        return Ok(bytes
+            .map_or("null".to_owned(), |bytes| json_text(&format!("\\x{}", data_encoding::HEXLOWER.encode(bytes)))));
     }
     let text: Option<&str> = column(row, index)?;
     let is_bare = |text: &str| match logical_type {
@@ -142,7 +137,9 @@ pub(super) fn parked(logical_type: LogicalType, is_not_null: bool) -> Option<Str
         LogicalType::Date => "('0001-01-01'::date + (random() * 3652058)::integer)".to_owned(),
         LogicalType::Time => "('00:00'::time + random() * '86399 seconds'::interval)".to_owned(),
         LogicalType::Timestamp => "('0001-01-01'::timestamp + random() * '3650000 days'::interval)".to_owned(),
-        LogicalType::TimestampTz => "('0001-01-01 00:00+00'::timestamptz + random() * '3650000 days'::interval)".to_owned(),
+        LogicalType::TimestampTz => {
+            "('0001-01-01 00:00+00'::timestamptz + random() * '3650000 days'::interval)".to_owned()
+        }
     })
 }
 

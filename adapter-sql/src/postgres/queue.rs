@@ -1,0 +1,175 @@
+//! The queue: reading it in planning order, and taking exactly what was read out of it.
+//!
+//! Commits become visible out of order, so a number that was not read belongs to a transaction that is still open, mostly:
+//! every statement here names the lines it means.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use super::session::{Failure, Session, column, doing, statement};
+use super::table::TableSql;
+use super::values::{row_id, uuid, uuid_of};
+use crate::capture::{Line, Said, ShownRow};
+use crate::database::{DatabaseError, Nameless, Queue, SeqRanges, StoredId};
+
+/// Most lines looked at in one snapshot, but for the last transaction, which is read whole: about 30 MB of keys.
+const LINES_MAX: i64 = 200_000;
+/// Most ranges that a statement is given to leave out; of more, what they hold is read and left out here.
+const RANGES_MAX: usize = 50;
+
+/// Whole transactions, in the order of their last lines, until they are [`LINES_MAX`] lines. Parameter: that.
+const READ: &str = "
+WITH some AS (SELECT transaction, max(seq) AS last, count(*) AS lines FROM treaty.queue GROUP BY transaction),
+placed AS (SELECT transaction, last, sum(lines) OVER (ORDER BY last) - lines AS before FROM some)
+SELECT q.seq, q.table_name, q.row_id, q.transaction::text, q.view, q.author,
+  floor(extract(epoch FROM q.at) * 1000)::bigint
+FROM placed p JOIN treaty.queue q ON q.transaction = p.transaction
+WHERE p.before < $1 ORDER BY p.last, q.seq";
+
+/// Reads the queue.
+pub(super) fn read(session: &mut Session, tables: &[TableSql]) -> Result<Queue, DatabaseError> {
+    let failed = doing("reading treaty.queue");
+    let rows = session.fetch(statement(READ).bind(LINES_MAX)).map_err(&failed)?;
+    let (names, mut authors) = (by_name(tables), BTreeMap::new());
+    let mut queue = Queue::default();
+    for row in &rows {
+        read_line(row, &names, &mut authors, &mut queue).map_err(&failed)?;
+    }
+    let mut named: Vec<(String, u32)> = authors.into_iter().collect();
+    named.sort_unstable_by_key(|(_, index)| *index);
+    queue.authors = named.into_iter().map(|(author, _)| author).collect();
+    let line_count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    if line_count >= LINES_MAX {
+        let all: i64 = session.fetch_value(statement("SELECT count(*) FROM treaty.queue")).map_err(&failed)?;
+        queue.is_cut = all > line_count;
+    }
+    Ok(queue)
+}
+
+fn by_name(tables: &[TableSql]) -> BTreeMap<&str, usize> {
+    tables.iter().enumerate().map(|(index, table)| (table.name(), index)).collect()
+}
+
+fn read_line(
+    row: &PgRow,
+    tables: &BTreeMap<&str, usize>,
+    authors: &mut BTreeMap<String, u32>,
+    queue: &mut Queue,
+) -> Result<(), Failure> {
+    let seq: i64 = column(row, 0)?;
+    let id = row_id(column::<Uuid>(row, 2)?);
+    let Some(&table) = tables.get(column::<&str>(row, 1)?) else {
+        queue.nameless.push(Nameless { seq, table: None, stored_id: StoredId::of(id) });
+        return Ok(());
+    };
+    let author = column::<Option<&str>>(row, 5)?.map(|author| match authors.get(author) {
+        Some(&index) => index,
+        None => {
+            let index = u32::try_from(authors.len()).unwrap_or(u32::MAX);
+            authors.insert(author.to_owned(), index);
+            index
+        }
+    });
+    // PostgreSQL prints what it numbers itself: digits.
+    let transaction = column::<&str>(row, 3)?.parse().unwrap_or(0);
+    queue.lines.push(Line {
+        seq,
+        at_ms: column(row, 6)?,
+        transaction,
+        view: column(row, 4)?,
+        author,
+        said: Said::Touched(ShownRow { table, id }),
+    });
+    Ok(())
+}
+
+/// Says whether there is no line.
+pub(super) fn is_empty(session: &mut Session) -> Result<bool, DatabaseError> {
+    let sql = "SELECT NOT EXISTS (SELECT FROM treaty.queue)";
+    session.fetch_value(statement(sql)).map_err(doing("reading treaty.queue"))
+}
+
+/// Returns the rows of lines that are not in `seen`.
+pub(super) fn touched_outside(
+    session: &mut Session,
+    tables: &[TableSql],
+    seen: &SeqRanges,
+) -> Result<BTreeSet<ShownRow>, DatabaseError> {
+    let failed = doing("reading treaty.queue");
+    let (firsts, lasts) = bounds(seen);
+    let sql = "SELECT q.seq, q.table_name, q.row_id FROM treaty.queue q WHERE NOT EXISTS \
+               (SELECT FROM unnest($1::bigint[], $2::bigint[]) AS r (first, last) WHERE q.seq BETWEEN r.first AND r.last)";
+    let asking = if firsts.len() <= RANGES_MAX {
+        statement(sql).bind(firsts).bind(lasts)
+    } else {
+        statement("SELECT q.seq, q.table_name, q.row_id FROM treaty.queue q")
+    };
+    let names = by_name(tables);
+    let mut found = BTreeSet::new();
+    for row in session.fetch(asking).map_err(&failed)? {
+        let table = names.get(column::<&str>(&row, 1).map_err(&failed)?);
+        let Some(&table) = table else { continue };
+        if !seen.contains(column(&row, 0).map_err(&failed)?) {
+            found.insert(ShownRow { table, id: row_id(column::<Uuid>(&row, 2).map_err(&failed)?) });
+        }
+    }
+    Ok(found)
+}
+
+/// First and last of each range.
+fn bounds(lines: &SeqRanges) -> (Vec<i64>, Vec<i64>) {
+    lines.ranges().map(|range| (*range.start(), *range.end())).unzip()
+}
+
+/// Says whether a line names one of these rows.
+pub(super) fn has_lines(session: &mut Session, tables: &[TableSql], rows: &[ShownRow]) -> Result<bool, DatabaseError> {
+    let sql = "SELECT EXISTS (SELECT FROM treaty.queue q \
+               JOIN unnest($1::text[], $2::uuid[]) AS u (name, id) ON u.id = q.row_id AND u.name = q.table_name)";
+    let names: Vec<&str> = rows.iter().map(|row| tables[row.table].name()).collect();
+    let ids: Vec<Uuid> = rows.iter().map(|row| uuid(row.id)).collect();
+    session.fetch_value(statement(sql).bind(names).bind(ids)).map_err(doing("reading treaty.queue"))
+}
+
+/// Takes lines out of the queue, exactly these; returns how many there were.
+pub(super) fn remove(session: &mut Session, taken: &SeqRanges) -> Result<u64, DatabaseError> {
+    let (firsts, lasts) = bounds(taken);
+    let sql = "DELETE FROM treaty.queue q USING unnest($1::bigint[], $2::bigint[]) AS r (first, last) \
+               WHERE q.seq BETWEEN r.first AND r.last";
+    session.execute(statement(sql).bind(firsts).bind(lasts)).map_err(doing("emptying treaty.queue"))
+}
+
+/// Adds lines for rows that no trigger noted, on what the tables show now.
+pub(super) fn append(session: &mut Session, table: &TableSql, ids: &[StoredId]) -> Result<(), DatabaseError> {
+    let ids: Vec<Uuid> = ids.iter().filter_map(uuid_of).collect();
+    let sql = "INSERT INTO treaty.queue (table_name, row_id, view) \
+               SELECT $1, u.id, coalesce((SELECT s.view FROM treaty.state s), 0) FROM unnest($2::uuid[]) AS u (id)";
+    session.execute(statement(sql).bind(table.name()).bind(ids)).map_err(doing("writing treaty.queue"))?;
+    Ok(())
+}
+
+/// Adds a line for every row of a table; returns how many.
+pub(super) fn append_all(session: &mut Session, table: &TableSql) -> Result<u64, DatabaseError> {
+    let sql = format!(
+        "INSERT INTO treaty.queue (table_name, row_id, view) \
+         SELECT $1, t.{}, coalesce((SELECT s.view FROM treaty.state s), 0) FROM {} t ORDER BY t.ctid",
+        table.id, table.quoted
+    );
+    session.execute(statement(&sql).bind(table.name())).map_err(doing("writing treaty.queue"))
+}
+
+/// Returns the ids that lines of a table name, as text.
+pub(super) fn ids(session: &mut Session, table: &TableSql) -> Result<BTreeSet<String>, DatabaseError> {
+    let failed = doing("reading treaty.queue");
+    let sql = "SELECT DISTINCT q.row_id::text FROM treaty.queue q WHERE q.table_name = $1";
+    let rows = session.fetch(statement(sql).bind(table.name())).map_err(&failed)?;
+    rows.iter().map(|row| column(row, 0)).collect::<Result<_, _>>().map_err(failed)
+}
+
+/// Counts rows that wait.
+pub(super) fn waiting(session: &mut Session) -> Result<u64, DatabaseError> {
+    let sql = "SELECT count(DISTINCT (q.table_name, q.row_id)) FROM treaty.queue q";
+    let count: i64 = session.fetch_value(statement(sql)).map_err(doing("reading treaty.queue"))?;
+    Ok(count.unsigned_abs())
+}
