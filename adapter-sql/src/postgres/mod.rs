@@ -1,23 +1,29 @@
 //! The application's PostgreSQL database.
 //!
 //! * [`Session`] - one connection, for a thread that blocks.
+//! * `scope` - transactions and locks; `queue`, `rows`, `table`, `values` - what is read and written in them.
+//! * `state`, `rollbacks` - the bookkeeping tables.
+//! * `install`, `fit`, `guard` - tables, triggers and functions: made, compared, made again.
+//! * `wake` - noticing that somebody wrote.
 //! * `peek` - reading beside a sidecar.
 
+#![allow(dead_code, reason = "what ties the pieces together is being written")]
+
+mod fit;
+mod guard;
+mod install;
 mod peek;
-#[allow(dead_code, reason = "what calls it is being written")]
 mod queue;
-#[allow(dead_code, reason = "what calls it is being written")]
+mod rollbacks;
 mod rows;
-#[allow(dead_code, reason = "what calls it is being written")]
 mod scope;
-#[allow(dead_code, reason = "what writes is being written")]
 mod session;
-#[allow(dead_code, reason = "what calls it is being written")]
+mod state;
 mod table;
 #[cfg(test)]
 mod tests;
-#[allow(dead_code, reason = "what calls it is being written")]
 mod values;
+mod wake;
 
 pub(crate) use peek::PostgresPeek;
 pub use session::{Purpose, Session};
