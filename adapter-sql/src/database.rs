@@ -11,6 +11,7 @@ mod error;
 mod queue;
 mod row;
 mod state;
+mod transaction;
 
 use std::collections::BTreeSet;
 
@@ -22,6 +23,7 @@ pub use error::{Cause, DatabaseError};
 pub use queue::{Nameless, Queue, QueuedRow, SeqRanges};
 pub use row::{After, COMMITTED, Fate, Form, Found, Marks, PENDING, REVERTED, Rollback, StoredId, TablePage, TableRow};
 pub use state::{Existing, Node, State, Tables, Uninstalled, parse_version, print_version};
+pub use transaction::{in_read, in_write};
 
 use crate::capture::{Image, Report, ShownRow, Step};
 
@@ -44,6 +46,15 @@ pub enum Reach {
     Asked,
     /// Anything: [`WriteScope::Everything`] was asked for, or the database has one writer at a time.
     Everything,
+}
+
+/// What to make of a database that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// An error.
+    Refused,
+    /// It is made, where that is ours to do.
+    Created,
 }
 
 /// How much of a table is read at a time.

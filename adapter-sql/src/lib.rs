@@ -1,5 +1,7 @@
 //! Treaty as a product: the sidecar that keeps an ordinary SQL database and a signed log in step.
 //!
+//! * [`application`] - the application's database, opened, of whatever kind.
+//! * [`apply`] - from the log into the tables; [`audit`] - do they agree.
 //! * [`cli`] - the commands, one file each.
 //! * [`config`] - `treaty.toml`, environment and flags, read once into one checked value.
 //! * [`database`] - what is common knows of a database: one trait, implemented by each kind.
@@ -15,6 +17,9 @@
 //!
 //! This is the only crate that touches the application's database.
 
+pub mod application;
+pub mod apply;
+pub mod audit;
 pub mod capture;
 pub mod cli;
 pub mod config;

@@ -3,9 +3,12 @@
 
 use anyhow::{Result, bail};
 
+use crate::application::{Application, Installed, Place};
+use crate::audit::Snapshot;
 use crate::config::DatabaseUrl;
+use crate::database::{Database, Existing, Missing, Node, Uninstalled};
 use crate::link::EngineLink;
-use crate::sqlite::{self, Application, Existing, Installed, Node, Place, Snapshot, Uninstalled};
+use crate::sqlite::SqliteDatabase;
 
 /// Opens a database that Treaty is installed in.
 ///
@@ -17,10 +20,7 @@ pub(crate) fn open(
     place: Place,
     link: &mut dyn EngineLink,
 ) -> Result<Application> {
-    match database {
-        DatabaseUrl::Sqlite(path) => Ok(Application::open(path, node, place, link)?),
-        DatabaseUrl::Postgres(_) => no_adapter(database),
-    }
+    Ok(Application::open(connect(database, Missing::Refused)?, node, place, link)?)
 }
 
 /// Installs Treaty in a database.
@@ -36,10 +36,7 @@ pub(crate) fn install(
     instance: &str,
     link: &mut dyn EngineLink,
 ) -> Result<(Application, Installed)> {
-    match database {
-        DatabaseUrl::Sqlite(path) => Ok(Application::install(path, node, existing, instance, link)?),
-        DatabaseUrl::Postgres(_) => no_adapter(database),
-    }
+    Ok(Application::install(connect(database, Missing::Created)?, node, existing, instance, link)?)
 }
 
 /// Removes everything of Treaty from a database.
@@ -47,10 +44,7 @@ pub(crate) fn install(
 /// # Errors
 /// If it cannot be written, or nothing of Treaty is there.
 pub(crate) fn uninstall(database: &DatabaseUrl) -> Result<Uninstalled> {
-    match database {
-        DatabaseUrl::Sqlite(path) => Ok(sqlite::uninstall(path)?),
-        DatabaseUrl::Postgres(_) => no_adapter(database),
-    }
+    Ok(connect(database, Missing::Refused)?.uninstall()?)
 }
 
 /// Opens a snapshot of a database, to be compared with the log.
@@ -58,12 +52,12 @@ pub(crate) fn uninstall(database: &DatabaseUrl) -> Result<Uninstalled> {
 /// # Errors
 /// If it cannot be read.
 pub(crate) fn snapshot(database: &DatabaseUrl) -> Result<Snapshot> {
-    match database {
-        DatabaseUrl::Sqlite(path) => Ok(Snapshot::open(path)?),
-        DatabaseUrl::Postgres(_) => no_adapter(database),
-    }
+    Ok(Snapshot::take(connect(database, Missing::Refused)?)?)
 }
 
-fn no_adapter<T>(database: &DatabaseUrl) -> Result<T> {
-    bail!("{database}: PostgreSQL is not in this version yet")
+fn connect(database: &DatabaseUrl, missing: Missing) -> Result<Box<dyn Database>> {
+    match database {
+        DatabaseUrl::Sqlite(path) => Ok(Box::new(SqliteDatabase::open(path, missing)?)),
+        DatabaseUrl::Postgres(_) => bail!("{database}: PostgreSQL is not in this version yet"),
+    }
 }

@@ -18,12 +18,13 @@ use super::objects::SpaceObject;
 use super::open::open_store;
 use super::output::Format;
 use super::place::Place;
+use crate::application::Installed;
 use crate::config::{Config, DatabaseUrl, LISTEN_DEFAULT, Settings};
+use crate::database::{Existing, Node};
 use crate::home::{Home, HomeLock};
 use crate::keystore::Keystore;
 use crate::link::ReplicaLink;
 use crate::sidecar::now_ms;
-use crate::sqlite::{Existing, Installed, Node};
 
 /// Makes a new space from a schema file, in a database
 ///

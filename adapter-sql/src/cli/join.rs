@@ -18,9 +18,10 @@ use super::objects::SpaceObject;
 use super::open::{open_replica, open_store};
 use super::output::{Format, Progress};
 use super::peers::{known_peer, target};
+use crate::application::Application;
+use crate::database::Existing;
 use crate::peek;
 use crate::sidecar::{Going, Host, Notice, Online, ThreadLink};
-use crate::sqlite::{Application, Existing};
 
 /// Joins the space of a ticket, with a database
 ///

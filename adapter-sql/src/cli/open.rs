@@ -9,12 +9,13 @@ use treaty_engine::store::{Durability, Sqlite};
 
 use super::database;
 use super::identity::read_keypair;
+use crate::application::{Application, Place};
 use crate::config::Config;
+use crate::database::Node;
 use crate::home::Home;
 use crate::keystore::Keystore;
 use crate::link::ReplicaLink;
 use crate::sidecar::now_ms;
-use crate::sqlite::{Application, Node, Place};
 
 /// A node that can work.
 pub(crate) struct OpenNode {

@@ -10,8 +10,8 @@ use super::output::Format;
 use super::place::Place;
 use super::rows::raw_json;
 use crate::config::Settings;
+use crate::database::Rollback;
 use crate::peek::{self, PageMax};
-use crate::sqlite::Rollback;
 
 /// Lists changes that did not survive, with the values that were lost and why
 ///

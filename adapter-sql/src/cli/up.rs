@@ -16,11 +16,11 @@ use super::output::Format;
 use super::peers::{peer_event, running_peers, targets};
 use super::place::Place;
 use super::status::NodeName;
+use crate::application;
 use crate::config::{PostgresSettings, Settings};
 use crate::home::{Home, HomeLock, KnownPeer, Running};
 use crate::http::{Listener, Node, Server};
 use crate::sidecar::{Adapter, Bell, Ear, Events, Going, Notice, Online, Printer, Tally};
-use crate::sqlite;
 
 /// Runs the sidecar until SIGINT or SIGTERM
 ///
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &UpArgs, format: Format) -> Result<()> {
     };
     let config = args.place.config(&home, flags)?;
     let lock = Arc::new(home.lock()?);
-    let place = if args.moved { sqlite::Place::Moved } else { sqlite::Place::Same };
+    let place = if args.moved { application::Place::Moved } else { application::Place::Same };
     let OpenNode { keys, replica, application } = OpenNode::open(&home, &config, place)?;
     let listener = config.http.map(Listener::bind).transpose()?;
     let http = listener.as_ref().map(Listener::address);

@@ -24,12 +24,12 @@ use super::output::{Format, Progress};
 use super::place::Place;
 use super::rejudge::{ORACLE_OPERATIONS_MAX, ORACLE_TRANSACTIONS_MAX, Size, rejudge};
 use super::view::NodeView;
+use crate::audit::Snapshot;
 use crate::config::Settings;
 use crate::home::Home;
 use crate::keystore::Keystore;
 use crate::link::ReplicaLink;
 use crate::sidecar::now_ms;
-use crate::sqlite::Snapshot;
 
 /// Checks every hash and signature, recomputes the state, and compares it with the database
 ///
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &VerifyArgs, format: Format) -> Result<ExitCode> {
     let home = args.place.home_with_space()?;
     let config = args.place.config(&home, Settings::default())?;
     // In this order: what the database shows is in the log by then.
-    let snapshot = database::snapshot(&config.database)?;
+    let mut snapshot = database::snapshot(&config.database)?;
     let mut node = NodeView::open(&args.place)?;
     let scratch = Scratch::in_home(&home);
     let mut problems = Problems::default();
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &VerifyArgs, format: Format) -> Result<ExitCode> {
             rejudge(&node.replica, &mut problems)?;
         }
         // By verdicts as of a moment, which only the log kept can tell.
-        compare_tables(&home, &snapshot, &mut node.replica, &mut problems)?;
+        compare_tables(&home, &mut snapshot, &mut node.replica, &mut problems)?;
     }
     let object = VerifyObject {
         ok: problems.0.is_empty(),
@@ -178,7 +178,7 @@ fn compare_states(kept: &Replica, replayed: &Replica, problems: &mut Problems) -
     Ok(())
 }
 
-fn compare_tables(home: &Home, snapshot: &Snapshot, kept: &mut Replica, problems: &mut Problems) -> Result<()> {
+fn compare_tables(home: &Home, snapshot: &mut Snapshot, kept: &mut Replica, problems: &mut Problems) -> Result<()> {
     if !kept.knows(snapshot.shown())? {
         problems.note("the tables show a version that the log does not hold".to_owned());
         return Ok(());

@@ -70,6 +70,32 @@ impl SeqRanges {
         SeqRanges(ranges)
     }
 
+    /// Returns the set of what is in either.
+    #[must_use]
+    pub fn union(&self, other: &SeqRanges) -> SeqRanges {
+        let mut all: Vec<(i64, i64)> = self.0.iter().chain(&other.0).copied().collect();
+        all.sort_unstable();
+        let mut ranges: Vec<(i64, i64)> = Vec::with_capacity(all.len());
+        for (first, last) in all {
+            match ranges.last_mut() {
+                Some((_, before)) if first <= before.saturating_add(1) => *before = last.max(*before),
+                _ => ranges.push((first, last)),
+            }
+        }
+        SeqRanges(ranges)
+    }
+
+    /// Fills the lowest gaps, so that at most `ranges_max` ranges are left, or one.
+    #[must_use]
+    pub fn widened_to(mut self, ranges_max: usize) -> SeqRanges {
+        let filled = self.0.len().saturating_sub(ranges_max.max(1));
+        if filled > 0 {
+            self.0[filled].0 = self.0[0].0;
+            self.0.drain(..filled);
+        }
+        self
+    }
+
     /// Says whether a number is in it. Cost O(log ranges).
     pub fn contains(&self, seq: i64) -> bool {
         let after = self.0.partition_point(|&(first, _)| first <= seq);
@@ -108,6 +134,23 @@ mod tests {
             prop_assert_eq!(set.ranges().flatten().collect::<Vec<_>>(), seqs.iter().copied().collect::<Vec<_>>());
             prop_assert_eq!(set.last(), seqs.last().copied());
             prop_assert!(set.0.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0));
+        }
+
+        #[test]
+        fn a_union_holds_what_either_holds_and_widening_only_fills_the_lowest_gaps(
+            one in proptest::collection::btree_set(0_i64..40, 0..20),
+            other in proptest::collection::btree_set(0_i64..40, 0..20),
+            ranges_max in 1_usize..8,
+        ) {
+            let of = |seqs: &std::collections::BTreeSet<i64>| SeqRanges::of(seqs.iter().copied());
+            let union = of(&one).union(&of(&other));
+            prop_assert_eq!(&union, &of(&one.union(&other).copied().collect()));
+            let widened = union.clone().widened_to(ranges_max);
+            prop_assert!(widened.0.len() <= ranges_max);
+            prop_assert_eq!(widened.last(), union.last());
+            prop_assert!(union.ranges().flatten().all(|seq| widened.contains(seq)));
+            let kept = union.0.len().min(ranges_max) - usize::from(!union.is_empty() && union.0.len() >= ranges_max);
+            prop_assert_eq!(&widened.0[widened.0.len() - kept..], &union.0[union.0.len() - kept..]);
         }
     }
 }

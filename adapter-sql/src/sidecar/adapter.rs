@@ -8,14 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::core::elapsed_ms;
 use super::events::Events;
 use super::link::ThreadLink;
+use super::pace::Pace;
 use super::tally::Tally;
+use crate::application::Application;
+use crate::apply::Applied;
+use crate::audit::{AuditPlace, Audited};
 use crate::cli::objects::UpEvent;
-use crate::sqlite::{Application, Applied, AuditPlace, Audited, Checked, Look, Pace, SqliteError, Watcher};
+use crate::database::{Checked, DatabaseError, Look};
 
 /// What wakes the adapter's thread. Ringing never waits, and rings do not add up.
 #[derive(Clone)]
@@ -82,8 +86,10 @@ pub(crate) struct Adapter {
     pub(crate) bell: Bell,
 }
 
-/// Pause after the database was busy for longer than a statement waits.
-const BUSY_PAUSE: Duration = Duration::from_millis(100);
+/// Pause after the database was busy for longer than a statement waits, or was not reached.
+const BUSY_PAUSE_MIN: Duration = Duration::from_millis(100);
+/// Such a pause when that has happened many times in a row: each is twice as long as the one before.
+const BUSY_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Shortest time between two audits of all tables.
 const AUDIT_EVERY: Duration = Duration::from_secs(600);
 /// Rest after an audit, as a multiple of the time that it worked: an idle sidecar takes less than a hundredth of a core.
@@ -98,37 +104,80 @@ impl Adapter {
     ///
     /// # Errors
     /// What cannot be mended by trying again: the database or the engine failed, or the schema was changed.
-    pub(crate) fn run(self, ear: &Ear) -> Result<(), SqliteError> {
+    pub(crate) fn run(mut self, ear: &Ear) -> Result<(), DatabaseError> {
         let bell = self.bell.clone();
-        let watcher = Watcher::start(self.application.path(), move || bell.database_touched());
-        if let Err(failed) = &watcher {
-            warn!(error = %failed, "writes are noticed by looking once a second");
-        }
+        let _watch = self.application.watch(Box::new(move || bell.database_touched()));
         let mut shift = Shift {
-            rollbacks_said: self.application.rollbacks_end()?,
+            rollbacks_said: None,
+            pace: Pace::new(self.application.rhythm(), 0),
             adapter: self,
             begun: Instant::now(),
-            pace: Pace::new(0),
             audit: Audit::begin(),
             is_due: true,
         };
+        let mut trouble = Trouble::default();
         loop {
-            match shift.turn() {
-                Err(SqliteError::Busy { doing }) => {
-                    warn!(doing, "the application holds the database's lock; trying again");
+            let pause = match shift.turn() {
+                Err(DatabaseError::Busy { doing }) => {
                     shift.is_due = true;
                     shift.pace.event(elapsed_ms(shift.begun));
-                    std::thread::sleep(BUSY_PAUSE);
+                    Some(trouble.again(doing))
                 }
-                turned => turned?,
-            }
-            if shift.adapter.bell.is_stopping() {
+                turned => {
+                    turned?;
+                    trouble.end();
+                    None
+                }
+            };
+            if shift.adapter.bell.is_stopping() || !ear.sleep(pause, &shift) {
                 return Ok(());
             }
-            match ear.0.recv_timeout(shift.wait()) {
-                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+    }
+}
+
+impl Ear {
+    /// Waits until it is time to look, or the bell rings; after trouble at least as long as that asks for, unless the bell
+    /// says stop. Says whether anybody is left to ring.
+    fn sleep(&self, pause: Option<Duration>, shift: &Shift) -> bool {
+        let begun = Instant::now();
+        loop {
+            let wait = pause.map_or_else(|| shift.wait(), |pause| pause.saturating_sub(begun.elapsed()));
+            match self.0.recv_timeout(wait) {
+                Ok(()) if pause.is_some() && !shift.adapter.bell.is_stopping() => {}
+                Ok(()) | Err(RecvTimeoutError::Timeout) => return true,
+                Err(RecvTimeoutError::Disconnected) => return false,
             }
+        }
+    }
+}
+
+/// A database that is busy or not to be reached, time after time.
+#[derive(Default)]
+struct Trouble {
+    /// The last pause; none while all is well.
+    pause: Option<Duration>,
+}
+
+impl Trouble {
+    /// Takes note that it happened again, and returns how long to wait. Says so the first time.
+    fn again(&mut self, doing: &'static str) -> Duration {
+        let pause = match self.pause {
+            Some(before) => (before * 2).min(BUSY_PAUSE_MAX),
+            None => {
+                warn!(doing, "the application's database is busy, or not to be reached; trying again");
+                BUSY_PAUSE_MIN
+            }
+        };
+        self.pause = Some(pause);
+        pause
+    }
+
+    /// Takes note that all is well.
+    fn end(&mut self) {
+        // After a short one nobody was told to worry for long.
+        if self.pause.take().is_some_and(|pause| pause == BUSY_PAUSE_MAX) {
+            info!("the application's database is there again");
         }
     }
 }
@@ -142,8 +191,8 @@ struct Shift {
     audit: Audit,
     /// Whether there may be something to import or to apply.
     is_due: bool,
-    /// Cursor of the last report that was said.
-    rollbacks_said: i64,
+    /// Cursor of the last report that was said; none before the first look.
+    rollbacks_said: Option<i64>,
 }
 
 impl Shift {
@@ -152,7 +201,10 @@ impl Shift {
     }
 
     /// Looks, and does what is due. To be repeated if the database is busy.
-    fn turn(&mut self) -> Result<(), SqliteError> {
+    fn turn(&mut self) -> Result<(), DatabaseError> {
+        if self.rollbacks_said.is_none() {
+            self.rollbacks_said = Some(self.adapter.application.rollbacks_end()?);
+        }
         if self.adapter.bell.is_database_touched.swap(false, Ordering::AcqRel) {
             self.pace.event(elapsed_ms(self.begun));
         }
@@ -170,7 +222,7 @@ impl Shift {
         Ok(())
     }
 
-    fn look(&mut self) -> Result<(), SqliteError> {
+    fn look(&mut self) -> Result<(), DatabaseError> {
         let look = self.adapter.application.look()?;
         self.pace.looked(elapsed_ms(self.begun), look);
         if look == Look::Changed {
@@ -183,7 +235,7 @@ impl Shift {
     }
 
     /// Imports and applies until nothing is left to do, or the bell says stop.
-    fn catch_up(&mut self) -> Result<(), SqliteError> {
+    fn catch_up(&mut self) -> Result<(), DatabaseError> {
         while !self.adapter.bell.is_stopping() {
             let started = Instant::now();
             let applied = self.adapter.application.apply(&mut self.adapter.link)?;
@@ -196,7 +248,7 @@ impl Shift {
         Ok(())
     }
 
-    fn audit(&mut self) -> Result<(), SqliteError> {
+    fn audit(&mut self) -> Result<(), DatabaseError> {
         let started = Instant::now();
         let Adapter { application, link, .. } = &mut self.adapter;
         match application.audit_slice(link, self.audit.place)? {
@@ -214,7 +266,7 @@ impl Shift {
         }
     }
 
-    fn say(&mut self, applied: &Applied) -> Result<(), SqliteError> {
+    fn say(&mut self, applied: &Applied) -> Result<(), DatabaseError> {
         let drained = &applied.drained;
         let events = &self.adapter.events;
         if drained.transaction_count > 0 {
@@ -233,11 +285,11 @@ impl Shift {
         Ok(())
     }
 
-    fn say_rollbacks(&mut self) -> Result<(), SqliteError> {
+    fn say_rollbacks(&mut self) -> Result<(), DatabaseError> {
         loop {
-            let reports = self.adapter.application.rollbacks(self.rollbacks_said, REPORTS_MAX)?;
+            let reports = self.adapter.application.rollbacks(self.rollbacks_said.unwrap_or(0), REPORTS_MAX)?;
             let Some(last) = reports.last() else { return Ok(()) };
-            self.rollbacks_said = last.cursor;
+            self.rollbacks_said = Some(last.cursor);
             self.adapter.tally.reported(last.cursor.unsigned_abs());
             for report in reports {
                 self.adapter.events.say(UpEvent::Rollback(Box::new(report.into())));

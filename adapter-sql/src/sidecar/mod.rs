@@ -12,6 +12,7 @@ mod adapter;
 mod core;
 mod events;
 mod link;
+mod pace;
 mod signals;
 mod tally;
 

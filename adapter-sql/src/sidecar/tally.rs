@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-use crate::sqlite::Applied;
+use crate::apply::Applied;
 
 /// Upper bounds of the classes that batches are sorted into by their duration, in milliseconds; the last class has none.
 pub(crate) const BATCH_MS_BOUNDS: [u64; 8] = [1, 2, 5, 15, 50, 250, 1_000, 5_000];

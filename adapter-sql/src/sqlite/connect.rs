@@ -15,7 +15,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::error::{SqliteError, doing};
+use super::error::doing;
+use crate::database::{DatabaseError, Missing};
 
 /// How long a statement waits for the application's lock, in milliseconds.
 pub(super) const BUSY_TIMEOUT_MS: u64 = 5_000;
@@ -26,15 +27,8 @@ const STATEMENTS_MAX: usize = 1_000;
 /// Page cache of our connection, in KiB.
 const CACHE_KIB: i64 = 8 << 10;
 
-/// Whether a missing file is an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Missing {
-    Refused,
-    Created,
-}
-
-pub(super) fn connect(path: &Path, missing: Missing) -> Result<Connection, SqliteError> {
-    let failed = |cause| SqliteError::Open { path: path.to_owned(), cause };
+pub(super) fn connect(path: &Path, missing: Missing) -> Result<Connection, DatabaseError> {
+    let failed = |cause| DatabaseError::Open { database: path.display().to_string(), cause: Box::new(cause) };
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if missing == Missing::Created {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
@@ -66,18 +60,13 @@ pub(super) fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i6
     connection.pragma_query_value(None, name, |row| row.get(0))
 }
 
-/// Begins a transaction that only reads: one snapshot.
-pub(super) fn begin_read(connection: &Connection) -> Result<Transaction<'_>, SqliteError> {
-    Transaction::new_unchecked(connection, TransactionBehavior::Deferred).map_err(doing("beginning to read"))
-}
-
 /// Begins a transaction that holds the write lock from the start.
-pub(super) fn begin_write(connection: &Connection) -> Result<Transaction<'_>, SqliteError> {
+pub(super) fn begin_write(connection: &Connection) -> Result<Transaction<'_>, DatabaseError> {
     Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(doing("beginning to write"))
 }
 
 /// Moves the WAL into the database if nobody else does; readers and writers are not waited for.
-pub(super) fn checkpoint_if_large(connection: &Connection, path: &Path) -> Result<(), SqliteError> {
+pub(super) fn checkpoint_if_large(connection: &Connection, path: &Path) -> Result<(), DatabaseError> {
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
     // `metadata` does not open the file: closing one would drop the process's locks.

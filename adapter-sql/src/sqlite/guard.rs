@@ -11,30 +11,15 @@ use treaty_ddl::sql::quote::ident;
 use treaty_ddl::sql::sqlite::triggers;
 use treaty_schema::{Column, LogicalType, Schema, Table};
 
-use super::Application;
+use super::SqliteDatabase;
 use super::connect::{begin_write, pragma};
-use super::error::{SqliteError, doing};
+use super::error::doing;
 use super::strict::check_keys;
 use super::table::{AUTHOR, STATUS};
+use crate::database::{Checked, DatabaseError};
 
-/// What a check of the triggers found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Checked {
-    /// Everything is in place.
-    InOrder,
-    /// Triggers or columns were missing and are there again; changes may have gone unnoticed: audit.
-    Mended {
-        /// The tables, by name.
-        tables: Vec<String>,
-    },
-}
-
-impl Application {
-    /// Checks triggers and columns if the database's schema changed since the last check, and mends them.
-    ///
-    /// # Errors
-    /// [`SqliteError::SchemaChanged`] if a table does not fit the schema any more.
-    pub fn check_triggers(&mut self) -> Result<Checked, SqliteError> {
+impl SqliteDatabase {
+    pub(super) fn check_and_mend(&mut self) -> Result<Checked, DatabaseError> {
         let failed = doing("reading schema_version");
         let cookie = pragma(&self.connection, "schema_version").map_err(&failed)?;
         if self.schema_cookie == Some(cookie) {
@@ -44,7 +29,7 @@ impl Application {
         let mended = mend(&write, &self.schema)?;
         write.commit().map_err(doing("committing triggers"))?;
         self.connection.flush_prepared_statement_cache();
-        self.check_writable()?;
+        self.check_statements()?;
         self.schema_cookie = Some(pragma(&self.connection, "schema_version").map_err(failed)?);
         self.warn_of_application_triggers()?;
         if mended.is_empty() {
@@ -59,10 +44,10 @@ impl Application {
 
     /// Prepares what will be written: functions and collations that only the application has are found out here, and which
     /// foreign keys have an index.
-    pub(super) fn check_writable(&self) -> Result<(), SqliteError> {
+    pub(super) fn check_statements(&self) -> Result<(), DatabaseError> {
         for table in &self.tables {
             for sql in [&table.insert, &table.update, &table.rewrite, &table.delete] {
-                self.connection.prepare(sql).map_err(|cause| SqliteError::SchemaChanged {
+                self.connection.prepare(sql).map_err(|cause| DatabaseError::SchemaChanged {
                     table: table.name().to_owned(),
                     what: format!("treaty cannot write it: {cause}"),
                 })?;
@@ -72,7 +57,7 @@ impl Application {
     }
 
     /// Triggers of the application run again when we write what another node's triggers had written.
-    fn warn_of_application_triggers(&self) -> Result<(), SqliteError> {
+    fn warn_of_application_triggers(&self) -> Result<(), DatabaseError> {
         let failed = doing("reading the schema");
         let sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND name NOT GLOB 'treaty_*' \
                    AND sql NOT LIKE '%treaty_applying%'";
@@ -105,7 +90,7 @@ fn writes_to(sql: &str, table: &str) -> bool {
 }
 
 /// Makes what is missing; returns the tables that something was missing of.
-pub(super) fn mend(connection: &Connection, schema: &Schema) -> Result<Vec<String>, SqliteError> {
+pub(super) fn mend(connection: &Connection, schema: &Schema) -> Result<Vec<String>, DatabaseError> {
     let failed = doing("reading the schema");
     let mut present = BTreeMap::new();
     let mut statement = connection
@@ -150,8 +135,8 @@ fn is_same_sql(found: &str, made: &str) -> bool {
 }
 
 /// Compares the columns of a table with the schema and adds ours if they are missing; says whether they were there.
-pub(super) fn check_columns(connection: &Connection, table: &Table) -> Result<bool, SqliteError> {
-    let changed = |what: String| SqliteError::SchemaChanged { table: table.name.to_string(), what };
+pub(super) fn check_columns(connection: &Connection, table: &Table) -> Result<bool, DatabaseError> {
+    let changed = |what: String| DatabaseError::SchemaChanged { table: table.name.to_string(), what };
     let found = columns(connection, table)?;
     if found.is_empty() {
         return Err(changed("it is gone".into()));
@@ -261,7 +246,7 @@ fn affinity(declared: &str) -> Affinity {
     }
 }
 
-fn columns(connection: &Connection, table: &Table) -> Result<BTreeMap<String, Present>, SqliteError> {
+fn columns(connection: &Connection, table: &Table) -> Result<BTreeMap<String, Present>, DatabaseError> {
     let failed = doing("reading the columns of a table");
     let sql = format!("PRAGMA table_xinfo({})", ident(table.name.as_str()));
     let mut statement = connection.prepare(&sql).map_err(&failed)?;

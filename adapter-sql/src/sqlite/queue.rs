@@ -1,63 +1,25 @@
-//! Reading the queue: its lines, and the rows they name, joined with the tables in one snapshot.
+//! The queue in SQLite: `treaty_queue`, filled by row triggers in the order of the statements. There is one writer at a time,
+//! so what a snapshot shows are all lines up to some number.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::types::Value as Stored;
 use rusqlite::{Connection, params};
-use treaty_engine::identity::Identity;
-use treaty_engine::replica::{RowImage, Shown};
+use treaty_ddl::sql::quote::{ident, text};
 
-use crate::capture::{BadCell, Effect, GroupRow, Image, Line, Said, ShownRow, effect};
-use crate::link::EngineLink;
-
-use super::error::{SqliteError, doing};
-use super::intake::value_bytes;
-use super::table::{PENDING, TableSql, owned, read_id};
-use super::values::Form;
+use super::error::doing;
+use super::table::{TableSql, owned, read_id};
+use crate::capture::{Line, Said, ShownRow, value_bytes};
+use crate::database::{After, DatabaseError, Found, Marks, Nameless, Queue, QueuedRow, SeqRanges, StoredId};
 
 /// Most lines looked at in one snapshot: about 30 MB of keys. A longer backlog is cut there.
-pub(super) const LINES_MAX: u32 = 200_000;
-/// Rows read at a time.
-const ROWS_AT_ONCE: usize = 2_000;
+const LINES_MAX: u32 = 200_000;
 /// Bytes of rows after which no more are read at a time.
 const BYTES_AT_ONCE: usize = 8 << 20;
-/// Rows compared at a time: the engine's side of them is held meanwhile, and may be large where the table's is gone.
-const COMPARED_AT_ONCE: usize = 128;
-
-/// The queue as one snapshot shows it.
-#[derive(Debug, Default)]
-pub(super) struct Queue {
-    /// Lines that say something, ascending.
-    pub(super) lines: Vec<Line>,
-    /// Lines that name no row: an id that is no UUID, or a table that the schema does not have.
-    pub(super) nameless: Vec<Nameless>,
-    /// Whether there may be more lines.
-    pub(super) is_cut: bool,
-}
-
-impl Queue {
-    /// Whether it holds nothing but a few marks, which may stay.
-    pub(super) fn is_idle(&self) -> bool {
-        const MARKS_MAX: usize = 1_000;
-        self.nameless.is_empty()
-            && self.lines.len() < MARKS_MAX
-            && self.lines.iter().all(|line| line.said == Said::Mark)
-    }
-}
-
-/// A line of the queue that names no row.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Nameless {
-    /// Its number.
-    pub(super) seq: i64,
-    /// Index of the table, if the schema has it.
-    pub(super) table: Option<usize>,
-    /// The id as it was written.
-    pub(super) stored_id: Stored,
-}
+/// Ranges of lines whose rows are marked by one statement each; more are marked row by row.
+const MARKED_RANGES_MAX: usize = 4;
 
 /// Reads the queue.
-pub(super) fn read_queue(connection: &Connection, tables: &[TableSql]) -> Result<Queue, SqliteError> {
+pub(super) fn read(connection: &Connection, tables: &[TableSql]) -> Result<Queue, DatabaseError> {
     let failed = doing("reading treaty_queue");
     let by_name: BTreeMap<&str, usize> =
         tables.iter().enumerate().map(|(index, table)| (table.name(), index)).collect();
@@ -86,46 +48,117 @@ pub(super) fn read_queue(connection: &Connection, tables: &[TableSql]) -> Result
     Ok(queue)
 }
 
-/// Takes lines out of the queue. The last of them stays, as a mark: so that its number is not used again.
-///
-/// * `seqs` - ascending.
-pub(super) fn remove(connection: &Connection, seqs: &[i64]) -> Result<(), SqliteError> {
-    let failed = doing("emptying treaty_queue");
-    let Some((last, rest)) = seqs.split_last() else { return Ok(()) };
-    let mut delete = connection.prepare_cached("DELETE FROM treaty_queue WHERE seq = ?1").map_err(&failed)?;
-    for seq in rest {
-        delete.execute([seq]).map_err(&failed)?;
-    }
-    keep_as_mark(connection, *last)
-}
-
-/// Takes all lines of a range out of the queue, as [`remove`] does.
-pub(super) fn remove_range(connection: &Connection, seq_first: i64, seq_last: i64) -> Result<(), SqliteError> {
-    connection
-        .prepare_cached("DELETE FROM treaty_queue WHERE seq >= ?1 AND seq < ?2")
-        .and_then(|mut delete| delete.execute([seq_first, seq_last]))
-        .map_err(doing("emptying treaty_queue"))?;
-    keep_as_mark(connection, seq_last)
-}
-
-fn keep_as_mark(connection: &Connection, seq: i64) -> Result<(), SqliteError> {
-    connection
-        .prepare_cached("UPDATE treaty_queue SET table_name = NULL, row_id = NULL WHERE seq = ?1")
-        .and_then(|mut update| update.execute([seq]))
-        .map_err(doing("emptying treaty_queue"))?;
-    Ok(())
-}
-
-/// Says whether nothing waits in the queue.
-pub(super) fn is_empty(connection: &Connection) -> Result<bool, SqliteError> {
+/// Says whether no row waits in the queue.
+pub(super) fn is_empty(connection: &Connection) -> Result<bool, DatabaseError> {
     let mut statement = connection
         .prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM treaty_queue WHERE table_name IS NOT NULL)")
         .map_err(doing("reading treaty_queue"))?;
     statement.query_row([], |row| row.get(0)).map_err(doing("reading treaty_queue"))
 }
 
+/// Reads what the tables hold for rows that lines name, which are ascending: for the first of them, until that is much.
+pub(super) fn read_rows(
+    connection: &Connection,
+    tables: &[TableSql],
+    rows: &[QueuedRow],
+) -> Result<Vec<Found>, DatabaseError> {
+    let failed = doing("reading queued rows");
+    let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+    let (Some(&first), Some(&(mut last))) = (seqs.first(), seqs.last()) else { return Ok(Vec::new()) };
+    let indices: BTreeSet<usize> = rows.iter().map(|row| row.key.table).collect();
+    let mut found: BTreeMap<i64, Found> = BTreeMap::new();
+    let bytes_max = BYTES_AT_ONCE / indices.len().max(1);
+    for table in indices.into_iter().map(|index| &tables[index]) {
+        let mut statement = connection.prepare_cached(&table.select_queued).map_err(&failed)?;
+        let mut rows = statement.query(params![first, last, table.name()]).map_err(&failed)?;
+        let mut bytes = 0;
+        while let Some(row) = rows.next().map_err(&failed)? {
+            let seq: i64 = row.get(0).map_err(&failed)?;
+            // Later lines of a row that is asked for already are skipped before anything is decoded.
+            if seqs.binary_search(&seq).is_err() {
+                continue;
+            }
+            let row = read_found(table, row).map_err(&failed)?;
+            bytes += bytes_of(&row.after);
+            found.insert(seq, row);
+            // Other tables are read up to this line too; what was read of them beyond it comes again with the next.
+            if bytes > bytes_max {
+                last = seq;
+                break;
+            }
+        }
+    }
+    let missing = |seq| DatabaseError::Damaged { what: format!("line {seq} left treaty_queue within a snapshot") };
+    let wanted = seqs.into_iter().take_while(|seq| *seq <= last);
+    wanted.map(|seq| found.remove(&seq).ok_or_else(|| missing(seq))).collect()
+}
+
+/// Reads what the join of the queue with a table found for one line.
+fn read_found(table: &TableSql, row: &rusqlite::Row<'_>) -> rusqlite::Result<Found> {
+    const CELLS: usize = 4;
+    let stored_id = owned(row.get_ref(1)?);
+    let is_absent = row.get_ref(CELLS + table.table.id_column)?.data_type() == rusqlite::types::Type::Null;
+    if is_absent {
+        return Ok(Found { stored_id, status: None, author: None, after: After::Absent });
+    }
+    let after = match table.read(row, CELLS)? {
+        Ok((cells, form)) => After::Row(cells, form),
+        Err(bad) => After::Bad(bad, table.read_raw_json(row, CELLS)?),
+    };
+    // What is stored in our columns is the application's to spoil: anything but text counts as absent.
+    let text = |index| row.get_ref(index).map(|stored| stored.as_str().ok().map(str::to_owned));
+    Ok(Found { stored_id, status: text(2)?, author: text(3)?, after })
+}
+
+/// About how much memory it takes.
+fn bytes_of(after: &After) -> usize {
+    match after {
+        After::Absent => 0,
+        After::Row(cells, _) => cells.iter().flatten().map(value_bytes).sum(),
+        After::Bad(_, json) => json.len(),
+    }
+}
+
+/// Returns the rows of lines after those of `seen`, which one snapshot showed: all up to the last.
+pub(super) fn touched_outside(
+    connection: &Connection,
+    tables: &[TableSql],
+    seen: &SeqRanges,
+) -> Result<BTreeSet<ShownRow>, DatabaseError> {
+    let failed = doing("reading treaty_queue");
+    let sql = "SELECT table_name, row_id FROM treaty_queue WHERE seq > ?1 AND table_name IS NOT NULL";
+    let mut statement = connection.prepare_cached(sql).map_err(&failed)?;
+    let mut rows = statement.query([seen.last().unwrap_or(i64::MIN)]).map_err(&failed)?;
+    let mut found = BTreeSet::new();
+    while let Some(row) = rows.next().map_err(&failed)? {
+        let name: String = row.get(0).map_err(&failed)?;
+        let table = tables.iter().position(|table| table.name() == name);
+        let id = read_id(row.get_ref(1).map_err(&failed)?);
+        if let (Some(table), Some(id)) = (table, id) {
+            found.insert(ShownRow { table, id });
+        }
+    }
+    Ok(found)
+}
+
+/// Takes lines out of the queue. The last of them stays, as a mark: so that its number is not used again.
+pub(super) fn remove(connection: &Connection, taken: &SeqRanges) -> Result<(), DatabaseError> {
+    let failed = doing("emptying treaty_queue");
+    let Some(last) = taken.last() else { return Ok(()) };
+    let sql = "DELETE FROM treaty_queue WHERE seq BETWEEN ?1 AND ?2 AND seq <> ?3";
+    let mut delete = connection.prepare_cached(sql).map_err(&failed)?;
+    for range in taken.ranges() {
+        delete.execute([*range.start(), *range.end(), last]).map_err(&failed)?;
+    }
+    connection
+        .prepare_cached("UPDATE treaty_queue SET table_name = NULL, row_id = NULL WHERE seq = ?1")
+        .and_then(|mut update| update.execute([last]))
+        .map_err(failed)?;
+    Ok(())
+}
+
 /// Adds lines for rows that no trigger noted.
-pub(super) fn append(connection: &Connection, table: &TableSql, ids: &[Stored]) -> Result<(), SqliteError> {
+pub(super) fn append(connection: &Connection, table: &TableSql, ids: &[StoredId]) -> Result<(), DatabaseError> {
     let failed = doing("writing treaty_queue");
     let sql = "INSERT INTO treaty_queue (table_name, row_id) VALUES (?1, ?2)";
     let mut statement = connection.prepare_cached(sql).map_err(&failed)?;
@@ -135,186 +168,64 @@ pub(super) fn append(connection: &Connection, table: &TableSql, ids: &[Stored]) 
     Ok(())
 }
 
-/// A row that the application touched: what the table shows, what the log says, and the difference.
-#[derive(Debug)]
-pub(super) struct Touched {
-    /// The row.
-    pub(super) key: ShownRow,
-    /// Where in the queue, and in its group.
-    pub(super) place: GroupRow,
-    /// Its id as it is stored.
-    pub(super) stored_id: Stored,
-    /// Who changed it last, if the log has it.
-    pub(super) author_before: Option<Identity>,
-    /// What the table shows.
-    pub(super) after: After,
-    /// The author that the application named in this change.
-    pub(super) author: Option<String>,
-    /// The difference; [`Effect::Nothing`] for a row that cannot be read.
-    pub(super) effect: Effect,
+/// Adds a line for every row of a table, in the order in which they were inserted; returns how many.
+pub(super) fn append_all(connection: &Connection, table: &TableSql) -> Result<u64, DatabaseError> {
+    let id = ident(table.table.columns[table.table.id_column].name.as_str());
+    let sql = format!(
+        "INSERT INTO treaty_queue (table_name, row_id) SELECT {}, {id} FROM {} ORDER BY rowid",
+        text(table.name()),
+        table.quoted
+    );
+    let count = connection.execute(&sql, []).map_err(doing("adopting existing rows"))?;
+    Ok(count as u64)
 }
 
-/// What a table shows of a row.
-#[derive(Debug)]
-pub(super) enum After {
-    /// Nothing: it is deleted.
-    Absent,
-    /// Its cells, and how they were stored.
-    Row(Image, Form),
-    /// Cells that have no canonical form; the row as JSON.
-    Bad(Vec<BadCell>, String),
+/// Returns the ids that lines of a table name.
+pub(super) fn ids(connection: &Connection, table: &TableSql) -> Result<BTreeSet<String>, DatabaseError> {
+    let failed = doing("reading treaty_queue");
+    let sql = "SELECT DISTINCT row_id FROM treaty_queue WHERE table_name = ?1";
+    let mut statement = connection.prepare(sql).map_err(&failed)?;
+    let rows = statement.query_map([table.name()], |row| row.get_ref(0).map(owned)).map_err(&failed)?;
+    rows.map(|row| row.map(|stored| stored.print())).collect::<Result<_, _>>().map_err(failed)
 }
 
-impl After {
-    /// Forgets cells that nobody will ask for: a transaction may touch many rows.
-    fn without_unchanged(mut self, effect: &Effect) -> After {
-        if let (After::Row(cells, Form::Canonical), Effect::Update(changed)) = (&mut self, effect) {
-            for (column, cell) in cells.iter_mut().enumerate() {
-                if changed.binary_search(&column).is_err() {
-                    *cell = None;
-                }
-            }
-        }
-        self
-    }
+/// Counts rows that wait in the queue.
+pub(super) fn waiting(connection: &Connection) -> Result<u64, DatabaseError> {
+    let sql = "SELECT count(DISTINCT row_id) FROM treaty_queue WHERE table_name IS NOT NULL";
+    let count: i64 = connection.query_row(sql, [], |row| row.get(0)).map_err(doing("reading treaty_queue"))?;
+    Ok(count.unsigned_abs())
 }
 
-/// Reads the rows that a plan names, in its order, some at a time.
-pub(super) struct RowReader<'r> {
-    pub(super) connection: &'r Connection,
-    pub(super) tables: &'r [TableSql],
-    pub(super) lines: &'r [Line],
-    /// What the tables showed.
-    pub(super) base: &'r Shown,
-    rows: &'r [GroupRow],
-    next: usize,
-    buffer: VecDeque<Touched>,
+/// Sets status and author of all rows of a table that `taken` lines name and no later line than those of `seen` does, unless
+/// that would take many statements; says whether it was done.
+pub(super) fn mark_taken(
+    connection: &Connection,
+    table: &TableSql,
+    (taken, seen): (&SeqRanges, &SeqRanges),
+    marks: Marks<'_>,
+) -> Result<bool, DatabaseError> {
+    let Some(seq_seen) = seen.last().filter(|_| taken.ranges().count() <= MARKED_RANGES_MAX) else { return Ok(false) };
+    for range in taken.ranges() {
+        let values = params![marks.status, marks.author, table.name(), range.start(), range.end(), seq_seen];
+        connection
+            .prepare_cached(&table.set_status_range)
+            .and_then(|mut statement| statement.execute(values))
+            .map_err(doing("marking rows as committed"))?;
+    }
+    Ok(true)
 }
 
-impl<'r> RowReader<'r> {
-    /// Starts before the first of `rows`, which are ascending by line.
-    pub(super) fn new(
-        connection: &'r Connection,
-        tables: &'r [TableSql],
-        lines: &'r [Line],
-        base: &'r Shown,
-        rows: &'r [GroupRow],
-    ) -> RowReader<'r> {
-        RowReader { connection, tables, lines, base, rows, next: 0, buffer: VecDeque::new() }
+/// Sets status and author of rows.
+pub(super) fn mark(
+    connection: &Connection,
+    table: &TableSql,
+    ids: &[StoredId],
+    marks: Marks<'_>,
+) -> Result<(), DatabaseError> {
+    let failed = doing("marking rows as committed");
+    let mut statement = connection.prepare_cached(&table.set_status).map_err(&failed)?;
+    for id in ids {
+        statement.execute(params![marks.status, marks.author, id]).map_err(&failed)?;
     }
-
-    /// Reads the next row; none after the last.
-    pub(super) fn next(&mut self, link: &mut dyn EngineLink) -> Result<Option<Touched>, SqliteError> {
-        if self.buffer.is_empty() {
-            self.fill(link)?;
-        }
-        Ok(self.buffer.pop_front())
-    }
-
-    fn fill(&mut self, link: &mut dyn EngineLink) -> Result<(), SqliteError> {
-        let end = (self.next + ROWS_AT_ONCE).min(self.rows.len());
-        let chunk = &self.rows[self.next..end];
-        if chunk.is_empty() {
-            return Ok(());
-        }
-        let (mut found, seq_end) = self.read(chunk)?;
-        let chunk = &chunk[..chunk.partition_point(|row| self.lines[row.line_first].seq <= seq_end)];
-        self.next += chunk.len();
-        for some in chunk.chunks(COMPARED_AT_ONCE) {
-            let keys: Vec<ShownRow> = some.iter().map(|row| row.key).collect();
-            for (place, before) in some.iter().zip(link.rows_at(self.base, &keys)?) {
-                let seq = self.lines[place.line_first].seq;
-                let Some(found) = found.remove(&seq) else {
-                    return Err(SqliteError::Damaged {
-                        what: format!("line {seq} left treaty_queue within a snapshot"),
-                    });
-                };
-                let touched = found.compare(*place, before.as_ref(), &self.tables[place.key.table]);
-                self.buffer.push_back(touched);
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads what the tables hold for the first line of each row, by line, until that is much; also says up to which line.
-    fn read(&self, chunk: &[GroupRow]) -> Result<(BTreeMap<i64, Found>, i64), SqliteError> {
-        let failed = doing("reading queued rows");
-        let seqs: Vec<i64> = chunk.iter().map(|row| self.lines[row.line_first].seq).collect();
-        let (first, mut last) = (seqs[0], seqs[seqs.len() - 1]);
-        let mut indices: Vec<usize> = chunk.iter().map(|row| row.key.table).collect();
-        indices.sort_unstable();
-        indices.dedup();
-        let mut found = BTreeMap::new();
-        let bytes_max = BYTES_AT_ONCE / indices.len().max(1);
-        for table in indices.into_iter().map(|index| &self.tables[index]) {
-            let mut statement = self.connection.prepare_cached(&table.select_queued).map_err(&failed)?;
-            let mut rows = statement.query(params![first, last, table.name()]).map_err(&failed)?;
-            let mut bytes = 0;
-            while let Some(row) = rows.next().map_err(&failed)? {
-                let seq: i64 = row.get(0).map_err(&failed)?;
-                // Later lines of a row that the chunk has already are skipped before anything is decoded.
-                if seqs.binary_search(&seq).is_err() {
-                    continue;
-                }
-                let row = Found::read(table, row).map_err(&failed)?;
-                bytes += row.bytes();
-                found.insert(seq, row);
-                // Other tables are read up to this line too; what was read of them beyond it comes again with the next.
-                if bytes > bytes_max {
-                    last = seq;
-                    break;
-                }
-            }
-        }
-        Ok((found, last))
-    }
-}
-
-/// What the join of the queue with a table found for one line.
-struct Found {
-    stored_id: Stored,
-    status: Option<String>,
-    author: Option<String>,
-    after: After,
-}
-
-impl Found {
-    fn read(table: &TableSql, row: &rusqlite::Row<'_>) -> rusqlite::Result<Found> {
-        const CELLS: usize = 4;
-        let stored_id = owned(row.get_ref(1)?);
-        let is_absent = row.get_ref(CELLS + table.table.id_column)?.data_type() == rusqlite::types::Type::Null;
-        if is_absent {
-            return Ok(Found { stored_id, status: None, author: None, after: After::Absent });
-        }
-        let after = match table.read(row, CELLS)? {
-            Ok((cells, form)) => After::Row(cells, form),
-            Err(bad) => After::Bad(bad, table.read_raw_json(row, CELLS)?),
-        };
-        // What is stored in our columns is the application's to spoil: anything but text counts as absent.
-        let text = |index| row.get_ref(index).map(|stored| stored.as_str().ok().map(str::to_owned));
-        Ok(Found { stored_id, status: text(2)?, author: text(3)?, after })
-    }
-
-    /// About how much memory it takes.
-    fn bytes(&self) -> usize {
-        match &self.after {
-            After::Absent => 0,
-            After::Row(cells, _) => cells.iter().flatten().map(value_bytes).sum(),
-            After::Bad(_, json) => json.len(),
-        }
-    }
-
-    fn compare(self, place: GroupRow, before: Option<&RowImage>, table: &TableSql) -> Touched {
-        let cells = before.map(|row| &row.cells);
-        let effect = match &self.after {
-            After::Absent => effect(&table.table, cells, None),
-            After::Row(after, _) => effect(&table.table, cells, Some(after)),
-            After::Bad(..) => Effect::Nothing,
-        };
-        // Triggers set 'pending' and forget the author of earlier changes; where none ran, the author is stale.
-        let author = self.author.filter(|_| self.status.as_deref() == Some(PENDING));
-        let author_before = before.map(|row| row.author);
-        let after = self.after.without_unchanged(&effect);
-        Touched { key: place.key, place, stored_id: self.stored_id, author_before, after, author, effect }
-    }
+    Ok(())
 }

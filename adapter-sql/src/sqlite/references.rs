@@ -12,10 +12,10 @@ use treaty_engine::relation::RowId;
 use treaty_engine::replica::RowImage;
 use treaty_schema::{Schema, Table};
 
-use super::error::{SqliteError, doing};
+use super::error::doing;
 use super::table::{owned, read_id};
-use super::values::Bound;
-use super::writer::{Fate, print_id};
+use super::values::{Bound, stored_ref};
+use crate::database::{DatabaseError, Fate};
 
 /// The foreign keys of a schema as look-ups, by index of the table.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl References {
     }
 
     /// Finds out which foreign keys have an index, whoever made it.
-    pub(super) fn look_for_indexes(&self, connection: &Connection) -> Result<(), SqliteError> {
+    pub(super) fn look_for_indexes(&self, connection: &Connection) -> Result<(), DatabaseError> {
         let failed = doing("looking for indexes of foreign keys");
         for referrer in self.0.iter().flat_map(|table| &table.referrers) {
             let sql = format!("EXPLAIN QUERY PLAN {}", referrer.find);
@@ -75,8 +75,8 @@ impl References {
     /// Checks what a batch left behind.
     ///
     /// # Errors
-    /// [`SqliteError::Obstructed`] if a reference dangles.
-    pub(super) fn check(&self, connection: &Connection, fates: &[Fate]) -> Result<(), SqliteError> {
+    /// [`DatabaseError::Obstructed`] if a reference dangles.
+    pub(super) fn check(&self, connection: &Connection, fates: &[Fate]) -> Result<(), DatabaseError> {
         fates.iter().try_for_each(|fate| match &fate.row {
             Some(row) => self.0[fate.key.table].check_written(connection, fate.key.id, row),
             None => self.0[fate.key.table].check_removed(connection, fate.key.id),
@@ -111,20 +111,20 @@ fn referrers(table: &Table, target: usize) -> impl Iterator<Item = Referrer> {
 }
 
 impl OfTable {
-    fn check_written(&self, connection: &Connection, id: RowId, row: &RowImage) -> Result<(), SqliteError> {
+    fn check_written(&self, connection: &Connection, id: RowId, row: &RowImage) -> Result<(), DatabaseError> {
         let failed = doing("looking for the target of a reference");
         for Target { column, key, table, find } in &self.targets {
             let Some(target) = &row.cells[*column] else { continue };
             let mut statement = connection.prepare_cached(find).map_err(&failed)?;
             if !statement.exists([Bound(Some(target))]).map_err(&failed)? {
                 let what = format!("its {key} refers to row {} of {table}, which is not there", target.to_text());
-                return Err(SqliteError::Obstructed { table: self.name.clone(), row: id, what });
+                return Err(DatabaseError::Obstructed { table: self.name.clone(), row: id, what });
             }
         }
         Ok(())
     }
 
-    fn check_removed(&self, connection: &Connection, id: RowId) -> Result<(), SqliteError> {
+    fn check_removed(&self, connection: &Connection, id: RowId) -> Result<(), DatabaseError> {
         for Referrer { table, find, .. } in self.referrers.iter().filter(|referrer| referrer.is_indexed.get()) {
             let found = connection
                 .prepare_cached(find)
@@ -132,10 +132,10 @@ impl OfTable {
                 .map_err(doing("looking for a reference"))?;
             if let Some(found) = found {
                 let (what, row) =
-                    (format!("it refers to a row of {} that is gone", self.name), read_id((&found).into()));
+                    (format!("it refers to a row of {} that is gone", self.name), read_id(stored_ref(&found)));
                 return Err(match row {
-                    Some(row) => SqliteError::Obstructed { table: table.clone(), row, what },
-                    None => SqliteError::Damaged { what: format!("row {} of {table}: {what}", print_id(&found)) },
+                    Some(row) => DatabaseError::Obstructed { table: table.clone(), row, what },
+                    None => DatabaseError::Damaged { what: format!("row {} of {table}: {what}", found.print()) },
                 });
             }
         }

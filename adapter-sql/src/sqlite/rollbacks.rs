@@ -5,26 +5,14 @@ use treaty_engine::relation::RowId;
 
 use crate::capture::{Operation, Report, Step};
 
-use super::error::{SqliteError, doing};
+use super::error::doing;
+use crate::database::{DatabaseError, Rollback};
 
 /// The clock, in UTC, as SQL.
 const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
 
-/// A line of `treaty_rollbacks`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rollback {
-    /// Its place: ascending, never used twice.
-    pub cursor: i64,
-    /// What was rolled back.
-    pub report: Report,
-    /// When, in UTC.
-    pub noticed: String,
-    /// When it was revived, in UTC.
-    pub reinstated: Option<String>,
-}
-
 /// Adds a report; returns its cursor.
-pub(super) fn add(connection: &Connection, report: &Report) -> Result<i64, SqliteError> {
+pub(super) fn add(connection: &Connection, report: &Report) -> Result<i64, DatabaseError> {
     let failed = doing("writing treaty_rollbacks");
     let sql = "INSERT INTO treaty_rollbacks (entry, tx, step, table_name, row_id, operation, author, lost, reason, message, \
                culprit, noticed) \
@@ -38,7 +26,7 @@ pub(super) fn add(connection: &Connection, report: &Report) -> Result<i64, Sqlit
 }
 
 /// Says whether a report of this reason about a row still stands.
-pub(super) fn stands(connection: &Connection, table: &str, row: RowId, reason: &str) -> Result<bool, SqliteError> {
+pub(super) fn stands(connection: &Connection, table: &str, row: RowId, reason: &str) -> Result<bool, DatabaseError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM treaty_rollbacks WHERE table_name = ?1 AND row_id = ?2 AND reason = ?3 \
                AND reinstated IS NULL)";
     connection
@@ -48,25 +36,30 @@ pub(super) fn stands(connection: &Connection, table: &str, row: RowId, reason: &
 }
 
 /// Takes back what reports of this reason say about a row: they are marked as reinstated, and told again under new cursors.
-pub(super) fn reinstate_row(connection: &Connection, table: &str, row: RowId, reason: &str) -> Result<(), SqliteError> {
+pub(super) fn reinstate_row(
+    connection: &Connection,
+    table: &str,
+    row: RowId,
+    reason: &str,
+) -> Result<(), DatabaseError> {
     let these = "table_name = ?1 AND row_id = ?2 AND reason = ?3";
     reinstate_all(connection, these, params![table, row.to_string(), reason])?;
     Ok(())
 }
 
 /// Takes back the report that an operation was rolled back, as [`reinstate_row`] does; says whether there was one.
-pub(super) fn reinstate_step(connection: &Connection, entry: &str, step: Step) -> Result<bool, SqliteError> {
+pub(super) fn reinstate_step(connection: &Connection, entry: &str, step: Step) -> Result<bool, DatabaseError> {
     let these = "entry = ?1 AND tx = ?2 AND step = ?3 AND reason <> 'renamed'";
     reinstate_all(connection, these, params![entry, step.transaction, step.operation])
 }
 
 /// Marks a report as one that is not so any more.
-pub(super) fn mark_reinstated(connection: &Connection, cursor: i64) -> Result<(), SqliteError> {
+pub(super) fn mark_reinstated(connection: &Connection, cursor: i64) -> Result<(), DatabaseError> {
     mark(connection, "cursor = ?1", params![cursor])
 }
 
 /// A line that is only marked would never reach a reader whose cursor is past it: so the news gets a line of its own.
-fn reinstate_all(connection: &Connection, these: &str, values: &[&dyn ToSql]) -> Result<bool, SqliteError> {
+fn reinstate_all(connection: &Connection, these: &str, values: &[&dyn ToSql]) -> Result<bool, DatabaseError> {
     let columns = "entry, tx, step, table_name, row_id, operation, author, lost, reason, message, culprit, noticed";
     let again = format!(
         "INSERT INTO treaty_rollbacks ({columns}, reinstated) SELECT {columns}, {NOW} FROM treaty_rollbacks \
@@ -80,7 +73,7 @@ fn reinstate_all(connection: &Connection, these: &str, values: &[&dyn ToSql]) ->
     Ok(count > 0)
 }
 
-fn mark(connection: &Connection, these: &str, values: &[&dyn ToSql]) -> Result<(), SqliteError> {
+fn mark(connection: &Connection, these: &str, values: &[&dyn ToSql]) -> Result<(), DatabaseError> {
     let sql = format!("UPDATE treaty_rollbacks SET reinstated = {NOW} WHERE {these} AND reinstated IS NULL");
     connection
         .prepare_cached(&sql)
@@ -90,13 +83,13 @@ fn mark(connection: &Connection, these: &str, values: &[&dyn ToSql]) -> Result<(
 }
 
 /// Returns the cursor of the last report; 0 if there is none.
-pub(super) fn end(connection: &Connection) -> Result<i64, SqliteError> {
+pub(super) fn end(connection: &Connection) -> Result<i64, DatabaseError> {
     let sql = "SELECT coalesce(max(cursor), 0) FROM treaty_rollbacks";
     connection.query_row(sql, [], |row| row.get(0)).map_err(doing("reading treaty_rollbacks"))
 }
 
 /// Reads reports after a cursor, in order.
-pub(super) fn after(connection: &Connection, cursor: i64, count_max: u32) -> Result<Vec<Rollback>, SqliteError> {
+pub(super) fn after(connection: &Connection, cursor: i64, count_max: u32) -> Result<Vec<Rollback>, DatabaseError> {
     let failed = doing("reading treaty_rollbacks");
     let sql = "SELECT cursor, entry, table_name, row_id, operation, author, lost, reason, message, culprit, noticed, \
                reinstated, tx, step FROM treaty_rollbacks WHERE cursor > ?1 ORDER BY cursor LIMIT ?2";

@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 use treaty_schema::Table;
 
-use super::error::{SqliteError, doing};
+use super::error::doing;
+use crate::database::DatabaseError;
 
 /// Compares the UNIQUE keys of a table with the schema's.
 ///
 /// # Errors
-/// [`SqliteError::SchemaChanged`] if one stands against rows that the schema allows side by side.
-pub(super) fn check_keys(connection: &Connection, table: &Table) -> Result<(), SqliteError> {
+/// [`DatabaseError::SchemaChanged`] if one stands against rows that the schema allows side by side.
+pub(super) fn check_keys(connection: &Connection, table: &Table) -> Result<(), DatabaseError> {
     for index in unique_indexes(connection, table)? {
         let collations = collations(connection, &index)?;
         let is_known = |columns: &[usize]| {
@@ -26,14 +27,14 @@ pub(super) fn check_keys(connection: &Connection, table: &Table) -> Result<(), S
         // More columns than those of a key of the schema refuse less than it does.
         if !is_known(&[table.id_column]) && !table.uniques.iter().any(|unique| is_known(&unique.columns)) {
             let what = format!("its unique index {index} refuses rows that the schema allows");
-            return Err(SqliteError::SchemaChanged { table: table.name.to_string(), what });
+            return Err(DatabaseError::SchemaChanged { table: table.name.to_string(), what });
         }
     }
     Ok(())
 }
 
 /// The names of the unique indexes of a table, but for its primary key.
-fn unique_indexes(connection: &Connection, table: &Table) -> Result<Vec<String>, SqliteError> {
+fn unique_indexes(connection: &Connection, table: &Table) -> Result<Vec<String>, DatabaseError> {
     let failed = doing("reading the indexes of a table");
     let sql = "SELECT name FROM pragma_index_list(?1) WHERE \"unique\" AND origin <> 'pk'";
     let mut statement = connection.prepare(sql).map_err(&failed)?;
@@ -42,7 +43,7 @@ fn unique_indexes(connection: &Connection, table: &Table) -> Result<Vec<String>,
 }
 
 /// How an index compares its columns, by name; expressions are left out.
-fn collations(connection: &Connection, index: &str) -> Result<BTreeMap<String, String>, SqliteError> {
+fn collations(connection: &Connection, index: &str) -> Result<BTreeMap<String, String>, DatabaseError> {
     let failed = doing("reading the columns of an index");
     let sql = "SELECT lower(name), coll FROM pragma_index_xinfo(?1) WHERE key AND name IS NOT NULL";
     let mut statement = connection.prepare(sql).map_err(&failed)?;

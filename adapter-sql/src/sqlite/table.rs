@@ -3,7 +3,7 @@
 //! Statements are made once from the schema; values are always bound. Columns are named in the schema's order, so that
 //! what the application adds to its table besides (a generated column, say) is never touched.
 
-use rusqlite::types::{Type, Value as Stored, ValueRef};
+use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, Row, Statement, ToSql};
 use treaty_ddl::sql::quote::ident;
 use treaty_engine::relation::RowId;
@@ -11,18 +11,12 @@ use treaty_schema::{LogicalType, Schema, Table};
 
 use crate::capture::{BadCell, Image, json_object};
 
-use super::values::{Bound, Form, json_of_stored, read_cell};
+use super::values::{Bound, json_of_stored, read_cell};
+use crate::database::{COMMITTED, Form, Marks, REVERTED, StoredId};
 
 /// The columns that we add to a table.
 pub(super) const STATUS: &str = "treaty_status";
 pub(super) const AUTHOR: &str = "treaty_author";
-
-/// What [`STATUS`] says of a row: its last change is in the log.
-pub(super) const COMMITTED: &str = "committed";
-/// The last change made here was rolled back; it shows what survived.
-pub(super) const REVERTED: &str = "reverted";
-/// Its last change is not in the log yet.
-pub(super) const PENDING: &str = "pending";
 
 /// A table of the schema and its statements.
 #[derive(Debug)]
@@ -165,7 +159,7 @@ impl TableSql {
     pub(super) fn overwrite(
         &self,
         connection: &Connection,
-        stored_id: &Stored,
+        stored_id: &StoredId,
         cells: &Image,
         marks: Marks<'_>,
     ) -> rusqlite::Result<()> {
@@ -192,8 +186,8 @@ impl TableSql {
         connection: &Connection,
         id: RowId,
         cells: &Image,
-    ) -> rusqlite::Result<Vec<Stored>> {
-        let mut found: Vec<Stored> = Vec::new();
+    ) -> rusqlite::Result<Vec<StoredId>> {
+        let mut found: Vec<StoredId> = Vec::new();
         for (unique, sql) in self.table.uniques.iter().zip(&self.holders) {
             if unique.columns.iter().any(|&column| cells[column].is_none()) {
                 continue;
@@ -213,14 +207,6 @@ impl TableSql {
         }
         Ok(found)
     }
-}
-
-/// What our two columns of a row say.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Marks<'m> {
-    /// None: nothing that was made here, or rolled back, has changed.
-    pub(super) status: Option<&'static str>,
-    pub(super) author: &'m str,
 }
 
 fn bind_row(statement: &mut Statement<'_>, cells: &Image, marks: Marks<'_>) -> rusqlite::Result<()> {
@@ -267,17 +253,17 @@ fn park_sql(table: &Table, quoted: &str, id: &str, names: &[String]) -> String {
     format!("UPDATE {quoted} SET {} WHERE {id} = ?1", each.join(", "))
 }
 
-/// Keeps a stored value. Text that is not UTF-8 becomes bytes: no such id is ever found again, nor needs to be.
-pub(super) fn owned(stored: ValueRef<'_>) -> Stored {
+/// Keeps a stored id. Text that is not UTF-8 becomes bytes: no such id is ever found again, nor needs to be.
+pub(super) fn owned(stored: ValueRef<'_>) -> StoredId {
     match stored {
-        ValueRef::Null => Stored::Null,
-        ValueRef::Integer(integer) => Stored::Integer(integer),
-        ValueRef::Real(real) => Stored::Real(real),
+        ValueRef::Null => StoredId::Null,
+        ValueRef::Integer(integer) => StoredId::Integer(integer),
+        ValueRef::Real(real) => StoredId::Real(real),
         ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => Stored::Text(text.to_owned()),
-            Err(_) => Stored::Blob(bytes.to_owned()),
+            Ok(text) => StoredId::Text(text.to_owned()),
+            Err(_) => StoredId::Bytes(bytes.to_owned()),
         },
-        ValueRef::Blob(bytes) => Stored::Blob(bytes.to_owned()),
+        ValueRef::Blob(bytes) => StoredId::Bytes(bytes.to_owned()),
     }
 }
 

@@ -5,31 +5,20 @@ use std::path::Path;
 use rusqlite::Connection;
 use treaty_ddl::sql::quote::ident;
 
-use super::connect::{Missing, begin_write, connect};
-use super::error::{SqliteError, doing};
-use super::state::State;
+use super::connect::begin_write;
+use super::error::doing;
+use super::state;
 use super::table::{AUTHOR, STATUS};
+use crate::database::{DatabaseError, Uninstalled};
 
-/// What was taken out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Uninstalled {
-    /// The space that the database was part of.
-    pub space: String,
-    /// Tables that are the application's alone again.
-    pub tables: Vec<String>,
-    /// Changes that were not in the log: they stay in the tables, and no other node will see them.
-    pub waiting_count: u64,
-}
-
-/// Takes Treaty out of the database at `path`, in one transaction. Needs neither schema nor log.
+/// Takes Treaty out of a database, in one transaction. Needs neither schema nor log.
 ///
 /// # Errors
-/// [`SqliteError::NotInstalled`]; [`SqliteError::Sql`] if an index or view of the application uses one of our columns.
-pub fn uninstall(path: &Path) -> Result<Uninstalled, SqliteError> {
-    let connection = connect(path, Missing::Refused)?;
-    let write = begin_write(&connection)?;
-    let Some(state) = State::read(&write)? else {
-        return Err(SqliteError::NotInstalled { path: path.to_owned() });
+/// [`DatabaseError::NotInstalled`]; [`DatabaseError::Sql`] if an index or view of the application uses one of our columns.
+pub(super) fn uninstall(connection: &Connection, path: &Path) -> Result<Uninstalled, DatabaseError> {
+    let write = begin_write(connection)?;
+    let Some(state) = state::read(&write)? else {
+        return Err(DatabaseError::NotInstalled { database: path.display().to_string() });
     };
     let failed = doing("uninstalling");
     let waiting_count: i64 = write
@@ -55,7 +44,7 @@ pub fn uninstall(path: &Path) -> Result<Uninstalled, SqliteError> {
     Ok(Uninstalled { space: state.space, tables, waiting_count: waiting_count.unsigned_abs() })
 }
 
-fn names(connection: &Connection, sql: &str) -> Result<Vec<String>, SqliteError> {
+fn names(connection: &Connection, sql: &str) -> Result<Vec<String>, DatabaseError> {
     let failed = doing("reading the schema");
     let mut statement = connection.prepare(sql).map_err(&failed)?;
     let rows = statement.query_map([], |row| row.get(0)).map_err(&failed)?;

@@ -9,6 +9,7 @@ use rusqlite::types::{ToSqlOutput, Value as Stored, ValueRef};
 use treaty_schema::{LogicalType, Value, ValueError};
 
 use crate::capture::json_text;
+use crate::database::{Form, StoredId};
 
 /// A cell as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,15 +18,6 @@ pub(super) struct Cell {
     pub(super) value: Option<Value>,
     /// How it was stored.
     pub(super) form: Form,
-}
-
-/// Whether a cell was stored as [`write_value`] would store it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// It was.
-    Canonical,
-    /// The same value, in another storage class or spelling.
-    Other,
 }
 
 /// Why a cell holds no value of its column's type.
@@ -98,6 +90,23 @@ pub(super) struct Bound<'v>(pub(super) Option<&'v Value>);
 impl rusqlite::ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(self.0.map_or(ToSqlOutput::Owned(Stored::Null), write_value))
+    }
+}
+
+impl rusqlite::ToSql for StoredId {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(stored_ref(self)))
+    }
+}
+
+/// Returns an id as SQLite has it.
+pub(super) fn stored_ref(id: &StoredId) -> ValueRef<'_> {
+    match id {
+        StoredId::Null => ValueRef::Null,
+        StoredId::Integer(integer) => ValueRef::Integer(*integer),
+        StoredId::Real(real) => ValueRef::Real(*real),
+        StoredId::Text(text) => ValueRef::Text(text.as_bytes()),
+        StoredId::Bytes(bytes) => ValueRef::Blob(bytes),
     }
 }
 

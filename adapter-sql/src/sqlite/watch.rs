@@ -1,7 +1,7 @@
 //! Noticing that another process wrote to the database: when to look, not what happened.
 //!
 //! [`Watcher`] listens to the database's directory (the `-wal` file comes and goes). Its events come before the commit is
-//! visible, and not at all across some file systems; so an event only means *look now*: [`Pace`] says to look again after
+//! visible, and not at all across some file systems; so an event only means *look now*, and by [`RHYTHM`] again after
 //! 1, 2, 4 … 128 ms, and every second in any case. A look is `PRAGMA data_version` on the kept connection, about 10 µs.
 //! Files are never opened here: closing one would drop the process's locks on it.
 
@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecursiveMode, Watcher as _};
+use tracing::warn;
+
+use crate::database::{Rhythm, Watch};
 
 /// Pause after an event before the next are read.
 const EVENT_PAUSE: Duration = Duration::from_millis(1);
@@ -18,37 +21,45 @@ const EVENT_PAUSE: Duration = Duration::from_millis(1);
 const EVENTS_MAX: u32 = 16;
 /// Events so soon after a pause came with one before it.
 const EVENT_BURST: Duration = Duration::from_micros(50);
-/// Longest pause between looks after an event, in milliseconds: commits become visible up to 100 ms after it.
-const BURST_MS_MAX: u64 = 128;
-/// First pause between looks without any event, in milliseconds.
-const IDLE_MS_MIN: u64 = 250;
-/// Longest pause between looks, in milliseconds: how late a write is noticed where events do not arrive.
-const IDLE_MS_MAX: u64 = 1_000;
-const _: () = assert!(BURST_MS_MAX < IDLE_MS_MIN && IDLE_MS_MIN <= IDLE_MS_MAX);
+/// How often to look: commits become visible up to 100 ms after their event.
+pub(super) const RHYTHM: Rhythm = Rhythm { burst_ms_max: 128, idle_ms_min: 250, idle_ms_max: 1_000 };
+
+/// Calls `on_event` when a file of the database may have been written; none if its directory cannot be watched.
+pub(super) fn watch(database: &Path, on_event: Box<dyn Fn() + Send>) -> Option<Box<dyn Watch>> {
+    match Watcher::start(database, on_event) {
+        Ok(watcher) => Some(Box::new(watcher)),
+        Err(failed) => {
+            warn!(error = %failed, "writes are noticed by looking once a second");
+            None
+        }
+    }
+}
 
 /// Listens to the directory of a database until it is dropped.
 #[derive(Debug)]
-pub struct Watcher {
+struct Watcher {
     _inner: notify::RecommendedWatcher,
 }
 
 /// The directory cannot be watched. Looking once a second still works.
 #[derive(Debug, thiserror::Error)]
 #[error("watching {}", path.display())]
-pub struct WatchError {
+struct WatchError {
     /// The directory.
-    pub path: PathBuf,
+    path: PathBuf,
     /// What the operating system said.
     #[source]
-    pub cause: notify::Error,
+    cause: notify::Error,
 }
+
+impl Watch for Watcher {}
 
 impl Watcher {
     /// Calls `on_event`, from a thread of its own, whenever a file of the database may have been written.
     ///
     /// # Errors
     /// [`WatchError`]; the caller goes on without.
-    pub fn start(database: &Path, on_event: impl Fn() + Send + 'static) -> Result<Watcher, WatchError> {
+    fn start(database: &Path, on_event: impl Fn() + Send + 'static) -> Result<Watcher, WatchError> {
         let resolved = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
         let directory = match resolved.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
@@ -104,76 +115,10 @@ fn is_write(kind: EventKind) -> bool {
     }
 }
 
-/// When to look next. Times are milliseconds of any one steady clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
-    next_ms: u64,
-    pause_ms: u64,
-}
-
-/// What a look found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
-    /// The database is as it was.
-    Unchanged,
-    /// Somebody committed.
-    Changed,
-}
-
-impl Pace {
-    /// Starts with a look at once.
-    pub fn new(now_ms: u64) -> Pace {
-        Pace { next_ms: now_ms, pause_ms: 1 }
-    }
-
-    /// Takes note of an event: look now, and again soon.
-    pub fn event(&mut self, now_ms: u64) {
-        *self = Pace::new(now_ms);
-    }
-
-    /// Takes note of a look.
-    pub fn looked(&mut self, now_ms: u64, look: Look) {
-        if look == Look::Changed {
-            self.pause_ms = 1;
-        }
-        self.next_ms = now_ms.saturating_add(self.pause_ms);
-        self.pause_ms = match self.pause_ms * 2 {
-            doubled if doubled <= BURST_MS_MAX => doubled,
-            doubled => doubled.clamp(IDLE_MS_MIN, IDLE_MS_MAX),
-        };
-    }
-
-    /// Returns how long to wait before the next look.
-    pub fn wait_ms(&self, now_ms: u64) -> u64 {
-        self.next_ms.saturating_sub(now_ms)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::mpsc;
-
-    fn waits(pace: &mut Pace, now_ms: &mut u64, count: usize) -> Vec<u64> {
-        (0..count)
-            .map(|_| {
-                let wait_ms = pace.wait_ms(*now_ms);
-                *now_ms += wait_ms;
-                pace.looked(*now_ms, Look::Unchanged);
-                wait_ms
-            })
-            .collect()
-    }
-
-    #[test]
-    fn looks_slow_down_to_one_a_second_and_an_event_brings_them_back() {
-        let (mut pace, mut now_ms) = (Pace::new(5), 5);
-        assert_eq!(waits(&mut pace, &mut now_ms, 13), [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000, 1000]);
-        pace.event(now_ms);
-        assert_eq!(waits(&mut pace, &mut now_ms, 4), [0, 1, 2, 4]);
-        pace.looked(now_ms, Look::Changed);
-        assert_eq!(waits(&mut pace, &mut now_ms, 3), [1, 2, 4]);
-    }
 
     #[test]
     fn a_write_by_another_connection_is_an_event_and_other_files_are_not() {

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use rusqlite::Connection;
 use tempfile::TempDir;
+use treaty::application::Application;
 use treaty::capture::ShownRow;
+use treaty::database::{DatabaseError, Existing, Missing, Node};
 use treaty::link::{EngineLink, LinkError, Page, Work};
-use treaty::sqlite::{Application, Existing, Node, SqliteError};
+use treaty::sqlite::SqliteDatabase;
 use treaty_engine::causality::Version;
 use treaty_engine::hash::{EntryId, SpaceId};
 use treaty_engine::identity::{Identity, Keypair};
@@ -199,7 +201,8 @@ impl Led {
             Drawing { author, shown: State::new(), next: RefCell::default(), step: 0, notes: BTreeMap::new() };
         let node = Node { schema: &schema, space: SpaceId(EntryId([0; 32])), identity: author, gap_ms: 250 };
         let path = directory.path().join("app.db");
-        let (application, _) = Application::install(&path, &node, Existing::Refuse, "one", &mut link).unwrap();
+        let database = Box::new(SqliteDatabase::open(&path, Missing::Created).unwrap());
+        let (application, _) = Application::install(database, &node, Existing::Refuse, "one", &mut link).unwrap();
         Led { directory, application, link, schema }
     }
 
@@ -207,7 +210,7 @@ impl Led {
         Connection::open(self.directory.path().join("app.db")).unwrap()
     }
 
-    fn lead(&mut self, next: State) -> Result<(), SqliteError> {
+    fn lead(&mut self, next: State) -> Result<(), DatabaseError> {
         self.link.next.replace(next);
         self.application.apply(&mut self.link)?;
         Ok(())

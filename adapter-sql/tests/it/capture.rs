@@ -76,7 +76,7 @@ fn a_backlog_is_cut_at_pauses_and_what_comes_later_is_not() {
     };
     node.stop();
     node.run(&(insert(1, 10) + &insert(2, 200) + &insert(3, 460)));
-    node.start(treaty::sqlite::Place::Same).unwrap();
+    node.start(treaty::application::Place::Same).unwrap();
     assert_eq!(node.drain().transaction_count, 2);
     node.run(&(insert(4, 1_000) + &insert(5, 2_000)));
     assert_eq!(node.drain().transaction_count, 1);

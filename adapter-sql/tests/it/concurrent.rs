@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use expect_test::expect;
 use rusqlite::{Connection, TransactionBehavior};
-use treaty::sqlite::Place;
+use treaty::application::Place;
 use treaty_testkit::FailNth;
 
 use crate::meddle::Meddling;

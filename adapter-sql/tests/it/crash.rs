@@ -1,7 +1,7 @@
 //! Crashes between the two halves of a drain, restored backups.
 
 use expect_test::expect;
-use treaty::sqlite::Place;
+use treaty::application::Place;
 
 use crate::meddle::Meddling;
 use crate::node::{OPEN, TestNode, id, sync};

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 use rusqlite::Connection;
-use treaty::sqlite::Place;
+use treaty::application::Place;
 use treaty_engine::hash::EntryId;
 
 use crate::meddle::Meddling;

@@ -6,10 +6,14 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
+use treaty::application::{Application, Place};
+use treaty::apply::Applied;
+use treaty::capture::Drained;
+use treaty::database::{DatabaseError, Existing, Missing, Node as Owner};
 use treaty::home::Home;
 use treaty::keystore::Keystore;
 use treaty::link::ReplicaLink;
-use treaty::sqlite::{Application, Applied, Drained, Existing, Node as Owner, Place, SqliteError};
+use treaty::sqlite::SqliteDatabase;
 use treaty_engine::causality::{Past, Pos};
 use treaty_engine::cotx::{VerdictWriter, Void, VoidReason};
 use treaty_engine::hash::EntryId;
@@ -61,7 +65,7 @@ impl TestNode {
     }
 
     /// Founds a space over a database that `prepare` has written to.
-    pub(crate) fn found_over(schema: &str, prepare: impl FnOnce(&Connection)) -> Result<TestNode, SqliteError> {
+    pub(crate) fn found_over(schema: &str, prepare: impl FnOnce(&Connection)) -> Result<TestNode, DatabaseError> {
         let file = treaty_ddl::parse("schema.sql", schema).unwrap();
         let keypair = Keypair::generate(&[1; 32]);
         let author = keypair.identity();
@@ -97,7 +101,7 @@ impl TestNode {
         keypair: Keypair,
         replica: Replica,
         prepare: impl FnOnce(&Connection),
-    ) -> Result<TestNode, SqliteError> {
+    ) -> Result<TestNode, DatabaseError> {
         prepare(&Connection::open(directory.path().join("app.db")).unwrap());
         let keypair = Arc::new(keypair);
         let keys = Keystore::of(keypair.clone(), &Home::at(directory.path().to_owned()));
@@ -116,11 +120,12 @@ impl TestNode {
         Ok(node)
     }
 
-    pub(crate) fn install(&mut self, existing: Existing) -> Result<(), SqliteError> {
+    pub(crate) fn install(&mut self, existing: Existing) -> Result<(), DatabaseError> {
         let (path, schema) = (self.path(), self.schema.clone());
         let owner = self.owner(&schema);
+        let database = Box::new(SqliteDatabase::open(&path, Missing::Created)?);
         let (application, _) =
-            Application::install(&path, &owner, existing, "instance", &mut link(&mut self.replica, &mut self.keys))?;
+            Application::install(database, &owner, existing, "instance", &mut link(&mut self.replica, &mut self.keys))?;
         self.application = Some(application);
         Ok(())
     }
@@ -196,7 +201,7 @@ impl TestNode {
     }
 
     /// Stops the sidecar and starts it again.
-    pub(crate) fn restart(&mut self) -> Result<(), SqliteError> {
+    pub(crate) fn restart(&mut self) -> Result<(), DatabaseError> {
         self.stop();
         self.start(Place::Same)
     }
@@ -206,10 +211,11 @@ impl TestNode {
         self.application = None;
     }
 
-    pub(crate) fn start(&mut self, place: Place) -> Result<(), SqliteError> {
+    pub(crate) fn start(&mut self, place: Place) -> Result<(), DatabaseError> {
         let (path, schema) = (self.path(), self.schema.clone());
         let owner = self.owner(&schema);
-        let application = Application::open(&path, &owner, place, &mut link(&mut self.replica, &mut self.keys))?;
+        let database = Box::new(SqliteDatabase::open(&path, Missing::Refused)?);
+        let application = Application::open(database, &owner, place, &mut link(&mut self.replica, &mut self.keys))?;
         self.application = Some(application);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use rusqlite::Connection;
-use treaty::sqlite::Place;
+use treaty::application::Place;
 use treaty_engine::identity::{Identity, Keypair};
 
 use crate::meddle::{Failing, Meddling, Sparing};

@@ -1,7 +1,7 @@
 //! Tables rebuilt, triggers dropped, rows changed behind our back.
 
 use expect_test::expect;
-use treaty::sqlite::{Checked, SqliteError};
+use treaty::database::{Checked, DatabaseError};
 
 use crate::node::{OPEN, TestNode, id, sync};
 
@@ -75,7 +75,7 @@ fn a_column_that_is_gone_is_refused_with_what_to_do() {
     let mut node = TestNode::found(OPEN);
     node.run("DROP TRIGGER treaty_notes_update; DROP TRIGGER treaty_notes_fixed; ALTER TABLE notes DROP COLUMN at");
     let error = node.restart().unwrap_err();
-    assert!(matches!(error, SqliteError::SchemaChanged { .. }), "{error}");
+    assert!(matches!(error, DatabaseError::SchemaChanged { .. }), "{error}");
     expect![
         "table notes does not fit the schema: column at is gone; put it back as the schema has it, or change the schema"
     ]

@@ -1,7 +1,9 @@
 //! Installing, adopting, uninstalling, and refusing what does not belong together.
 
 use expect_test::expect;
-use treaty::sqlite::{Existing, Place, SqliteError, uninstall};
+use treaty::application::Place;
+use treaty::database::{Database, DatabaseError, Existing, Missing};
+use treaty::sqlite::SqliteDatabase;
 
 use crate::node::{OPEN, TestNode, id, sync};
 
@@ -75,7 +77,7 @@ fn a_second_installation_is_refused() {
     let mut node = TestNode::found(OPEN);
     node.stop();
     let error = node.install(Existing::Adopt).unwrap_err();
-    assert!(matches!(error, SqliteError::AlreadyInstalled { .. }), "{error}");
+    assert!(matches!(error, DatabaseError::AlreadyInstalled { .. }), "{error}");
 }
 
 #[test]
@@ -85,13 +87,13 @@ fn uninstalling_leaves_tables_and_rows_and_nothing_of_ours() {
     node.drain();
     node.run("UPDATE people SET age = 4");
     node.stop();
-    let uninstalled = uninstall(&node.path()).unwrap();
+    let uninstalled = SqliteDatabase::open(&node.path(), Missing::Refused).unwrap().uninstall().unwrap();
     assert_eq!((uninstalled.waiting_count, uninstalled.tables.len()), (1, 2));
     expect!["0"]
         .assert_eq(&node.ask("SELECT count(*) FROM sqlite_schema WHERE name LIKE '%treaty%' OR sql LIKE '%treaty%'"));
     expect!["ann|4"].assert_eq(&node.ask("SELECT name, age FROM people"));
     let error = node.start(Place::Same).unwrap_err();
-    assert!(matches!(error, SqliteError::NotInstalled { .. }), "{error}");
+    assert!(matches!(error, DatabaseError::NotInstalled { .. }), "{error}");
     // And it can be part of a space again.
     node.install(Existing::Refuse).unwrap_err();
 }
@@ -105,13 +107,13 @@ fn what_does_not_belong_together_is_refused() {
     // The database of another node of the space.
     std::fs::copy(b.path(), a.path()).unwrap();
     let error = a.start(Place::Same).unwrap_err();
-    assert!(matches!(error, SqliteError::OtherNode { .. }), "{error}");
+    assert!(matches!(error, DatabaseError::OtherNode { .. }), "{error}");
     // Of another space.
     let mut c = TestNode::found_over(&OPEN.replace("age INTEGER", "age BIGINT"), |_| {}).unwrap();
     c.stop();
     std::fs::copy(c.path(), b.path()).unwrap();
     let error = b.start(Place::Same).unwrap_err();
-    assert!(matches!(error, SqliteError::OtherSpace { .. }), "{error}");
+    assert!(matches!(error, DatabaseError::OtherSpace { .. }), "{error}");
 }
 
 #[test]
@@ -126,7 +128,7 @@ fn a_log_older_than_the_database_is_refused() {
     a.stop();
     a.replace_log(&log, &wal);
     let error = a.start(Place::Same).unwrap_err();
-    assert!(matches!(error, SqliteError::UnknownVersion), "{error}");
+    assert!(matches!(error, DatabaseError::UnknownVersion), "{error}");
 }
 
 #[test]
@@ -156,7 +158,7 @@ fn a_database_in_another_place_may_be_a_copy() {
     node.stop();
     node.move_database("moved.db");
     let error = node.start(Place::Same).unwrap_err();
-    assert!(matches!(error, SqliteError::OtherPlace { .. }), "{error}");
+    assert!(matches!(error, DatabaseError::OtherPlace { .. }), "{error}");
     node.start(Place::Moved).unwrap();
     node.restart().unwrap();
     node.check_settled();

@@ -1,16 +1,10 @@
 //! Opening a database that is part of a space: is it the one that belongs to this data directory?
 
-use std::path::Path;
-
 use treaty_engine::identity::Identity;
 
-use crate::link::EngineLink;
-
 use super::Application;
-use super::connect::{Missing, connect};
-use super::error::SqliteError;
-use super::install::Node;
-use super::state::State;
+use crate::database::{Database, DatabaseError, Node, State};
+use crate::link::EngineLink;
 
 /// Key of the note that holds the instance: what a database and its data directory share and no other pair does.
 pub(super) const INSTANCE: &str = "application.instance";
@@ -33,67 +27,54 @@ impl Application {
     /// the triggers are in place (mending them if they are not). Nothing is drained or applied yet.
     ///
     /// # Errors
-    /// [`SqliteError`]: every refusal says what to do.
+    /// [`DatabaseError`]: every refusal says what to do.
     pub fn open(
-        path: &Path,
+        database: Box<dyn Database>,
         node: &Node<'_>,
         place: Place,
         link: &mut dyn EngineLink,
-    ) -> Result<Application, SqliteError> {
-        let connection = connect(path, Missing::Refused)?;
-        State::migrate(&connection)?;
-        let Some(state) = State::read(&connection)? else {
-            return Err(SqliteError::NotInstalled { path: path.to_owned() });
-        };
+    ) -> Result<Application, DatabaseError> {
+        let mut application = Application::new(database, node);
+        let db = &mut *application.database;
+        db.migrate()?;
+        let Some(state) = db.state()? else { return Err(DatabaseError::NotInstalled { database: db.name() }) };
         check_state(&state, node, link)?;
-        check_place(path, place, link)?;
-        let mut application = Application::new(connection, path, node.schema, node.identity, node.gap_ms);
+        check_place(db.describe_place()?, place, link)?;
         application.check_triggers()?;
         Ok(application)
     }
 }
 
-fn check_state(state: &State, node: &Node<'_>, link: &mut dyn EngineLink) -> Result<(), SqliteError> {
+fn check_state(state: &State, node: &Node<'_>, link: &mut dyn EngineLink) -> Result<(), DatabaseError> {
     let expected = node.space.to_string();
     if state.space != expected {
-        return Err(SqliteError::OtherSpace { found: state.space.clone(), expected });
+        return Err(DatabaseError::OtherSpace { found: state.space.clone(), expected });
     }
     if Identity::parse(&state.identity).ok() != Some(node.identity) {
-        return Err(SqliteError::OtherNode { found: state.identity.clone(), expected: node.identity });
+        return Err(DatabaseError::OtherNode { found: state.identity.clone(), expected: node.identity });
     }
     if link.note(INSTANCE)?.as_deref() != Some(state.instance.as_bytes()) {
-        return Err(SqliteError::OtherInstance);
+        return Err(DatabaseError::OtherInstance);
     }
     if state.schema != node.schema.version().to_string() {
-        return Err(SqliteError::OtherSchema { found: state.schema.clone(), expected: node.schema.version() });
+        return Err(DatabaseError::OtherSchema { found: state.schema.clone(), expected: node.schema.version() });
     }
     if !link.knows(&state.shown)? {
-        return Err(SqliteError::UnknownVersion);
+        return Err(DatabaseError::UnknownVersion);
     }
     Ok(())
 }
 
 /// A data directory that was copied along with its database has the same instance: the machine and the path tell.
-fn check_place(path: &Path, place: Place, link: &mut dyn EngineLink) -> Result<(), SqliteError> {
-    let here = describe_place(path);
+fn check_place(here: String, place: Place, link: &mut dyn EngineLink) -> Result<(), DatabaseError> {
     let known = link.note(PLACE)?;
     if known.as_deref() == Some(here.as_bytes()) {
         return Ok(());
     }
     match (known, place) {
         (Some(known), Place::Same) => {
-            Err(SqliteError::OtherPlace { found: here, expected: String::from_utf8_lossy(&known).into_owned() })
+            Err(DatabaseError::OtherPlace { found: here, expected: String::from_utf8_lossy(&known).into_owned() })
         }
         (Some(_), Place::Moved) | (None, _) => Ok(link.set_note(PLACE, here.as_bytes())?),
-    }
-}
-
-/// The machine, where it has an id, and the resolved path.
-pub(super) fn describe_place(path: &Path) -> String {
-    let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
-    let resolved = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    match machine.trim() {
-        "" => resolved.display().to_string(),
-        machine => format!("{} on machine {machine}", resolved.display()),
     }
 }

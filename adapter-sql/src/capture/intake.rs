@@ -1,21 +1,15 @@
-//! What one drain takes out of the queue: transactions of one author, ready to be signed or refused here.
+//! What one drain takes out of the queue: transactions of one author on one view, ready to be signed or refused here.
 
-use std::collections::BTreeSet;
-
-use rusqlite::Connection;
-use rusqlite::types::Value as Stored;
 use treaty_engine::identity::Identity;
 use treaty_engine::limits::PAYLOAD_BYTES_MAX;
 use treaty_engine::replica::{LocalOperation, LocalRow, LocalTransaction, Shown};
-use treaty_schema::Value;
+use treaty_schema::{Schema, Value};
 
-use crate::capture::{BadCell, Effect, Group, Image, Line, Pauses, Plan, Said, ShownRow, plan};
+use super::author::{LocalRefusal, NamedByLines, authors, judge};
+use super::receipt::hash_lines;
+use super::{BadCell, Effect, Group, Image, Line, Pauses, Plan, RowReader, ShownRow, Touched, plan};
+use crate::database::{After, Database, DatabaseError, Form, Nameless, Queue, SeqRanges, StoredId};
 use crate::link::EngineLink;
-
-use super::error::SqliteError;
-use super::queue::{After, Nameless, Queue, RowReader, Touched, read_queue};
-use super::table::TableSql;
-use super::values::Form;
 
 /// Estimated bytes at which a transaction is cut in pieces: an entry holds no more, with room for what estimates miss.
 const TRANSACTION_BYTES_MAX: usize = (PAYLOAD_BYTES_MAX as usize) / 4 * 3;
@@ -26,74 +20,81 @@ const INTAKE_ROWS_MAX: usize = 20_000;
 
 /// Lines taken out of the queue together, and what they mean.
 #[derive(Debug)]
-pub(super) struct Intake {
-    /// What the tables showed.
-    pub(super) on: Shown,
+pub(crate) struct Intake {
+    /// What the tables showed when the work was done.
+    pub(crate) on: Shown,
+    /// What the tables showed in that view and in each later one; empty if nothing but marks and lines without rows is taken.
+    pub(crate) views: Vec<(i64, Shown)>,
     /// Author of all that is to be signed.
-    pub(super) author: Identity,
+    pub(crate) author: Identity,
     /// Its transactions, in order.
-    pub(super) drafts: Vec<Draft>,
+    pub(crate) drafts: Vec<Draft>,
     /// Lines that name no row.
-    pub(super) nameless: Vec<Nameless>,
+    pub(crate) nameless: Vec<Nameless>,
     /// Which lines.
-    pub(super) bounds: Bounds,
+    pub(crate) taken: Taken,
     /// Whether the snapshot showed more.
-    pub(super) has_more: bool,
+    pub(crate) has_more: bool,
     /// How many transactions were cut for want of room in an entry.
-    pub(super) cut_count: u64,
+    pub(crate) cut_count: u64,
 }
 
-/// A range of the queue; every line in it was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Bounds {
-    /// The first line.
-    pub(super) seq_first: i64,
-    /// The last line.
-    pub(super) seq_last: i64,
-    /// The last line that the snapshot showed: later ones are changes that are not in the rows that were read.
-    pub(super) seq_seen: i64,
+impl Intake {
+    /// Returns what the tables show now: what others did was applied since, perhaps.
+    pub(crate) fn shown_before(&self) -> &Shown {
+        self.views.last().map_or(&self.on, |(_, shown)| shown)
+    }
+}
+
+/// Lines of the queue that were taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// These.
+    pub(crate) lines: SeqRanges,
+    /// All that the snapshot showed: others are changes that are not in the rows that were read.
+    pub(crate) seen: SeqRanges,
     /// When the latest of the lines was written, in milliseconds.
-    pub(super) at_last_ms: i64,
+    pub(crate) at_last_ms: i64,
     /// How many lines were taken.
-    pub(super) line_count: usize,
+    pub(crate) line_count: usize,
     /// [`hash_lines`] over them.
-    pub(super) lines_hash: [u8; 32],
+    pub(crate) lines_hash: [u8; 32],
 }
 
 /// One transaction.
 #[derive(Debug)]
-pub(super) struct Draft {
+pub(crate) struct Draft {
     /// Its author, as reports print it.
-    pub(super) author: String,
+    pub(crate) author: String,
     /// Its rows, with and without effect.
-    pub(super) rows: Vec<DraftRow>,
+    pub(crate) rows: Vec<DraftRow>,
     /// What is to be signed; empty if nothing changed.
-    pub(super) transaction: LocalTransaction,
+    pub(crate) transaction: LocalTransaction,
     /// Why it cannot even be handed to the engine.
-    pub(super) refusal: Option<LocalRefusal>,
+    pub(crate) refusal: Option<LocalRefusal>,
 }
 
 impl Draft {
     /// Whether there is anything to sign.
-    pub(super) fn is_signed(&self) -> bool {
+    pub(crate) fn is_signed(&self) -> bool {
         self.refusal.is_none() && !self.transaction.operations.is_empty()
     }
 }
 
 /// A row of a [`Draft`].
 #[derive(Debug)]
-pub(super) struct DraftRow {
+pub(crate) struct DraftRow {
     /// The row.
-    pub(super) key: ShownRow,
+    pub(crate) key: ShownRow,
     /// Its id as it is stored.
-    pub(super) stored_id: Stored,
+    pub(crate) stored_id: StoredId,
     /// What remains to be done to it, once its transaction is in the log.
-    pub(super) upkeep: Upkeep,
+    pub(crate) upkeep: Upkeep,
 }
 
 /// What remains to be done to a row, once its transaction is in the log.
 #[derive(Debug)]
-pub(super) enum Upkeep {
+pub(crate) enum Upkeep {
     /// Only its status: it was written as it is.
     Status,
     /// Nothing: it is deleted.
@@ -106,66 +107,90 @@ pub(super) enum Upkeep {
     Bad(String),
 }
 
-/// Why a transaction is refused without asking the engine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct LocalRefusal {
-    /// A stable code.
-    pub(super) code: &'static str,
-    /// One sentence in lower case without a full stop.
-    pub(super) message: String,
-}
-
 /// What a drain starts from.
-pub(super) struct Source<'s> {
-    pub(super) connection: &'s Connection,
-    pub(super) tables: &'s [TableSql],
-    pub(super) identity: Identity,
-    pub(super) pauses: Pauses,
-    /// What the tables show.
-    pub(super) shown: Shown,
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'s> {
+    /// The schema of the tables.
+    pub(crate) schema: &'s Schema,
+    /// Who signs what names no author.
+    pub(crate) identity: Identity,
+    /// Where a backlog is cut.
+    pub(crate) pauses: Pauses,
 }
 
 impl Source<'_> {
-    /// Reads the queue and the rows it names, and takes as many whole transactions of one author as fit; none if the
-    /// queue is empty. All in the snapshot of the open transaction.
-    pub(super) fn take(&self, link: &mut dyn EngineLink) -> Result<Option<Intake>, SqliteError> {
-        let queue = read_queue(self.connection, self.tables)?;
+    /// Reads the queue and the rows it names, and takes as many whole transactions of one author, done on one view, as fit;
+    /// none if the queue is empty. All in the snapshot of the open transaction.
+    pub(crate) fn take(
+        &self,
+        db: &mut dyn Database,
+        link: &mut dyn EngineLink,
+    ) -> Result<Option<Intake>, DatabaseError> {
+        let queue = db.read_queue()?;
         if queue.is_idle() {
             return Ok(None);
         }
-        let plan = plan(&queue.lines, self.pauses);
+        let pauses = if db.knows_transactions() { Pauses::Ignored } else { self.pauses };
+        let plan = plan(&queue.lines, pauses);
         let mut groups = &plan.groups[..];
         if let (true, [whole @ .., _]) = (queue.is_cut && groups.len() > 1, groups) {
             groups = whole;
         }
-        let mut reader = RowReader::new(self.connection, self.tables, &queue.lines, &self.shown, &plan.rows);
-        let mut taker = Taker { source: self, author: None, drafts: Vec::new(), bytes: 0, row_count: 0, cut_count: 0 };
+        let (views, on) = views_of(groups.first(), &queue.lines, db)?;
+        // Work of a later view is another intake's. What was done on an earlier one is entered on this one, for the work of
+        // this one may be its ground.
+        let view = views.first().map_or(i64::MAX, |(view, _)| *view);
+        groups = &groups
+            [..groups.iter().take_while(|group| view_of(&queue.lines, group) <= view).count().max(1).min(groups.len())];
+        let row_count = groups.iter().map(|group| plan.rows_of(group).len()).sum();
+        let mut reader = RowReader::new(self.schema, &queue.lines, &on, &plan.rows[..row_count]);
+        let mut taker = Taker { source: *self, queue: &queue, author: None, drafts: Vec::new(), fill: Fill::default() };
         let mut end = if groups.is_empty() { LinesEnd::All } else { LinesEnd::Before(0) };
         for group in groups {
-            end = match taker.add((&plan, group), &mut reader, link)? {
+            end = match taker.add((&plan, group), &mut reader, (&mut *db, &mut *link))? {
                 Added::Whole => LinesEnd::Before(group.lines.end),
                 Added::UpTo(line) => LinesEnd::Before(line),
                 Added::OtherAuthor => break,
             };
-            if end != LinesEnd::Before(group.lines.end) || taker.is_full() {
+            if end != LinesEnd::Before(group.lines.end) || taker.fill.is_full() {
                 break;
             }
         }
         // Nothing but marks is left after the last group.
-        if groups.last().is_some_and(|group| end == LinesEnd::Before(group.lines.end)) && !queue.is_cut {
+        if plan.groups.last().is_some_and(|group| end == LinesEnd::Before(group.lines.end)) && !queue.is_cut {
             end = LinesEnd::All;
         }
-        let Taker { author, drafts, cut_count, .. } = taker;
-        Ok(close(queue, end).map(|(bounds, nameless, has_more)| Intake {
-            on: self.shown.clone(),
-            author: author.unwrap_or(self.identity),
+        let Taker { author, drafts, fill, .. } = taker;
+        let author = author.unwrap_or(self.identity);
+        Ok(close(queue, end).map(|(taken, nameless, has_more)| Intake {
+            on,
+            views,
+            author,
             drafts,
             nameless,
-            bounds,
+            taken,
             has_more,
-            cut_count,
+            cut_count: fill.cut_count,
         }))
     }
+}
+
+/// The view that a group's work was done on: the latest that any of its statements saw.
+fn view_of(lines: &[Line], group: &Group) -> i64 {
+    lines[group.lines.clone()].iter().map(|line| line.view).max().unwrap_or(i64::MIN)
+}
+
+/// Returns what the tables showed in the view of the first group and in each later one, and in the first of these.
+fn views_of(
+    first: Option<&Group>,
+    lines: &[Line],
+    db: &mut dyn Database,
+) -> Result<(Vec<(i64, Shown)>, Shown), DatabaseError> {
+    let Some(group) = first else { return Ok((Vec::new(), db.shown()?)) };
+    let views = db.views(view_of(lines, group))?;
+    let on = views.first().map(|(_, shown)| shown.clone());
+    let on = on.ok_or_else(|| DatabaseError::Damaged { what: "what the tables show is not noted".into() })?;
+    Ok((views, on))
 }
 
 /// Up to where a queue is taken.
@@ -178,49 +203,51 @@ enum LinesEnd {
 }
 
 /// Works out which lines are taken; none if the queue is empty.
-fn close(queue: Queue, end: LinesEnd) -> Option<(Bounds, Vec<Nameless>, bool)> {
-    let seqs = || queue.lines.iter().map(|line| line.seq).chain(queue.nameless.iter().map(|line| line.seq));
-    let (seq_first, seq_seen) = (seqs().min()?, seqs().max()?);
-    let stays = match end {
-        LinesEnd::Before(index) => queue.lines.get(index),
-        LinesEnd::All => None,
+fn close(queue: Queue, end: LinesEnd) -> Option<(Taken, Vec<Nameless>, bool)> {
+    let Queue { lines, mut nameless, is_cut, .. } = queue;
+    let seqs = lines.iter().map(|line| line.seq).chain(nameless.iter().map(|line| line.seq));
+    let seen = SeqRanges::of(seqs);
+    seen.last()?;
+    let line_end = match end {
+        LinesEnd::Before(index) => index.min(lines.len()),
+        LinesEnd::All => lines.len(),
     };
-    let seq_last = stays.map_or(seq_seen, |line| line.seq - 1);
-    let lines = &queue.lines[..queue.lines.partition_point(|line| line.seq <= seq_last)];
-    let mut nameless = queue.nameless;
-    nameless.retain(|line| line.seq <= seq_last);
-    let bounds = Bounds {
-        seq_first,
-        seq_last,
-        seq_seen,
+    if let Some(stays) = lines.get(line_end) {
+        nameless.retain(|line| line.seq < stays.seq);
+    }
+    let lines = &lines[..line_end];
+    let taken = Taken {
+        lines: SeqRanges::of(lines.iter().map(|line| line.seq).chain(nameless.iter().map(|line| line.seq))),
+        seen,
         at_last_ms: lines.iter().map(|line| line.at_ms).max().unwrap_or(i64::MIN),
         line_count: lines.len() + nameless.len(),
         lines_hash: hash_lines(lines),
     };
-    Some((bounds, nameless, seq_last < seq_seen || queue.is_cut))
-}
-
-/// Hashes lines, so that they are recognised after a crash, and others under the same numbers are not.
-pub(super) fn hash_lines(lines: &[Line]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    for line in lines {
-        hasher.update(&line.seq.to_le_bytes());
-        hasher.update(&line.at_ms.to_le_bytes());
-        if let Said::Touched(key) = line.said {
-            hasher.update(&key.id.0);
-        }
-    }
-    hasher.finalize().into()
+    let has_more = taken.lines != taken.seen || is_cut;
+    Some((taken, nameless, has_more))
 }
 
 /// Gathers transactions until an intake is full.
 struct Taker<'t> {
-    source: &'t Source<'t>,
+    source: Source<'t>,
+    queue: &'t Queue,
     author: Option<Identity>,
     drafts: Vec<Draft>,
+    fill: Fill,
+}
+
+/// How much an intake holds.
+#[derive(Default)]
+struct Fill {
     bytes: usize,
     row_count: usize,
     cut_count: u64,
+}
+
+impl Fill {
+    fn is_full(&self) -> bool {
+        self.bytes >= INTAKE_BYTES_MAX || self.row_count >= INTAKE_ROWS_MAX
+    }
 }
 
 /// What became of a group that was offered to an intake.
@@ -234,37 +261,34 @@ enum Added {
 }
 
 impl Taker<'_> {
-    fn is_full(&self) -> bool {
-        self.bytes >= INTAKE_BYTES_MAX || self.row_count >= INTAKE_ROWS_MAX
-    }
-
     fn add(
         &mut self,
         (plan, group): (&Plan, &Group),
         reader: &mut RowReader<'_>,
-        link: &mut dyn EngineLink,
-    ) -> Result<Added, SqliteError> {
+        (db, link): (&mut dyn Database, &mut dyn EngineLink),
+    ) -> Result<Added, DatabaseError> {
         let (mut rows, mut bytes, mut cut) = (Vec::new(), 0, None);
         for place in plan.rows_of(group) {
             if bytes > TRANSACTION_BYTES_MAX {
                 cut = Some(place.line_first);
                 break;
             }
-            let Some(touched) = reader.next(link)? else { break };
+            let Some(touched) = reader.next(db, link)? else { break };
             bytes += estimate_bytes(&touched);
             rows.push(touched);
         }
-        let mut authors = authors(&rows);
-        let part_second = plan.parts_of(group).get(1).filter(|_| authors.len() > 1);
+        let named = NamedByLines::of_group(&self.queue.authors, &self.queue.lines, plan, group);
+        let mut by = authors(&rows, &named);
+        let part_second = plan.parts_of(group).get(1).filter(|_| by.len() > 1);
         if let Some(&part_second) = part_second {
             // Each part was a transaction of its own: a row that several touched is its last toucher's.
             rows.retain(|touched| touched.place.part_last == 0);
-            authors = self::authors(&rows);
+            by = authors(&rows, &named);
             cut = Some(cut.map_or(part_second, |line| line.min(part_second)));
         } else if cut.is_some() {
-            self.cut_count += 1;
+            self.fill.cut_count += 1;
         }
-        let (author, refusal) = self.judge_author(&authors, link)?;
+        let (author, refusal) = judge(self.source.identity, &by, remedy(db), link)?;
         let is_signed = refusal.is_none() && rows.iter().any(|touched| touched.effect != Effect::Nothing);
         if is_signed && self.author.is_some_and(|taken| taken != author.identity) {
             return Ok(Added::OtherAuthor);
@@ -273,42 +297,10 @@ impl Taker<'_> {
         if draft.is_signed() {
             self.author = Some(author.identity);
         }
-        self.bytes += bytes;
-        self.row_count += draft.rows.len();
+        self.fill.bytes += bytes;
+        self.fill.row_count += draft.rows.len();
         self.drafts.push(draft);
         Ok(cut.map_or(Added::Whole, Added::UpTo))
-    }
-
-    /// Decides who signs a transaction whose rows name these authors.
-    fn judge_author(
-        &self,
-        authors: &BTreeSet<Option<String>>,
-        link: &mut dyn EngineLink,
-    ) -> Result<(Author, Option<LocalRefusal>), SqliteError> {
-        let own = Author { identity: self.source.identity, text: self.source.identity.to_string() };
-        let named: Vec<&str> = authors.iter().flatten().map(String::as_str).collect();
-        let refused = |text: &str, message: String| {
-            let author = Author { identity: self.source.identity, text: text.to_owned() };
-            Ok((author, Some(LocalRefusal { code: "author", message })))
-        };
-        let text = match named[..] {
-            [] => return Ok((own, None)),
-            [text] if authors.len() == 1 => text,
-            [text, ..] => {
-                return refused(
-                    text,
-                    "rows of two authors in one transaction: write them in two, each started with INSERT INTO treaty_tx DEFAULT VALUES".into(),
-                );
-            }
-        };
-        let identity = match Identity::parse(text) {
-            Ok(identity) => identity,
-            Err(cause) => return refused(text, format!("treaty_author is no identity: {cause}")),
-        };
-        if !link.signs_for(&identity)? {
-            return refused(text, format!("treaty_author names {identity}, whose key is not on this node"));
-        }
-        Ok((Author { identity, text: identity.to_string() }, None))
     }
 
     fn draft(&self, rows: Vec<Touched>, author: String, mut refusal: Option<LocalRefusal>) -> Draft {
@@ -324,7 +316,7 @@ impl Taker<'_> {
     }
 
     fn bad_value(&self, key: ShownRow, bad: &[BadCell]) -> LocalRefusal {
-        let table = &self.source.tables[key.table].table;
+        let table = &self.source.schema.tables()[key.table];
         let each: Vec<String> = bad
             .iter()
             .map(|cell| {
@@ -335,20 +327,12 @@ impl Taker<'_> {
     }
 }
 
-/// Who signs, and how reports print it.
-struct Author {
-    identity: Identity,
-    text: String,
-}
-
-/// The authors that rows with an effect name; a deleted row names none, and goes with its transaction.
-fn authors(rows: &[Touched]) -> BTreeSet<Option<String>> {
-    let counts = |touched: &&Touched| match touched.after {
-        After::Absent => false,
-        After::Row(..) => touched.effect != Effect::Nothing,
-        After::Bad(..) => true,
-    };
-    rows.iter().filter(counts).map(|touched| touched.author.clone()).collect()
+/// How to write what two authors did in one transaction.
+fn remedy(db: &dyn Database) -> &'static str {
+    if db.knows_transactions() {
+        return "write them in two";
+    }
+    "write them in two, each started with INSERT INTO treaty_tx DEFAULT VALUES"
 }
 
 /// Adds the operations of a row to its transaction, and keeps what finishing needs.
@@ -401,7 +385,7 @@ fn estimate_bytes(touched: &Touched) -> usize {
 }
 
 /// About how many bytes a value takes, in an entry and in memory.
-pub(super) fn value_bytes(value: &Value) -> usize {
+pub fn value_bytes(value: &Value) -> usize {
     const FIXED_BYTES: usize = 40;
     match value {
         Value::Text(text) => FIXED_BYTES + text.as_str().len(),

@@ -5,17 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::Connection;
 use treaty_engine::identity::Identity;
 use treaty_engine::relation::RowName;
 use treaty_engine::replica::{Report as News, Verb, Verdict};
+use treaty_schema::Schema;
 
 use crate::capture::{Operation, Report, Step, json_of_some};
+use crate::database::{COMMITTED, Database, DatabaseError, REVERTED};
 use crate::link::{EngineLink, LinkError};
-
-use super::error::SqliteError;
-use super::rollbacks;
-use super::table::{COMMITTED, REVERTED, TableSql};
 
 /// The reason told of a change that is reinstated though no report of it is here.
 const REINSTATED: &str = "reinstated";
@@ -27,27 +24,27 @@ pub(super) type Statuses = BTreeMap<RowName, &'static str>;
 ///
 /// * `news` - by position and operation.
 pub(super) fn tell(
-    connection: &Connection,
-    tables: &[TableSql],
+    db: &mut dyn Database,
+    schema: &Schema,
     news: Vec<News>,
     link: &mut dyn EngineLink,
-) -> Result<Statuses, SqliteError> {
+) -> Result<Statuses, DatabaseError> {
     let (mut statuses, mut authors) = (Statuses::new(), Authors::default());
     for one in news {
         let Author { text, is_local } = authors.get(&one.author, link)?;
         if *is_local {
             statuses.insert(one.name, if one.verdict == Verdict::Live { COMMITTED } else { REVERTED });
         }
-        tell_one(connection, tables, one, text)?;
+        tell_one(db, schema, one, text)?;
     }
     Ok(statuses)
 }
 
-fn tell_one(connection: &Connection, tables: &[TableSql], news: News, author: &str) -> Result<(), SqliteError> {
+fn tell_one(db: &mut dyn Database, schema: &Schema, news: News, author: &str) -> Result<(), DatabaseError> {
     let News { entry, transaction, operation, table, row, verb, lost, verdict, .. } = news;
     let (entry, step) = (entry.to_string(), Step { transaction, operation });
     let is_live = verdict == Verdict::Live;
-    if is_live && rollbacks::reinstate_step(connection, &entry, step)? {
+    if is_live && db.reinstate_step(&entry, step)? {
         return Ok(());
     }
     let (reason, message, culprit) = match verdict {
@@ -57,17 +54,17 @@ fn tell_one(connection: &Connection, tables: &[TableSql], news: News, author: &s
     let report = Report {
         entry: Some(entry),
         step: Some(step),
-        table: tables[table].name().to_owned(),
+        table: schema.tables()[table].name.to_string(),
         row: row.to_string(),
         operation: operation_of(verb),
         author: author.to_owned(),
-        lost: json_of_some(&tables[table].table, &lost),
+        lost: json_of_some(&schema.tables()[table], &lost),
         reason: reason.to_owned(),
         message,
         culprit: culprit.map(|culprit| culprit.entry.to_string()),
     };
-    let cursor = rollbacks::add(connection, &report)?;
-    if is_live { rollbacks::mark_reinstated(connection, cursor) } else { Ok(()) }
+    let cursor = db.add_report(&report)?;
+    if is_live { db.mark_reinstated(cursor) } else { Ok(()) }
 }
 
 fn operation_of(verb: Verb) -> Operation {
