@@ -58,10 +58,10 @@ impl Application {
     /// [`DatabaseError::Obstructed`] that nothing was found that could be imported.
     pub fn apply(&mut self, link: &mut dyn EngineLink) -> Result<Applied, DatabaseError> {
         match self.apply_batch(link) {
-            Err(obstacle @ (DatabaseError::Obstructed { .. } | DatabaseError::InTheWay { .. })) => {
+            Err(obstacle) if obstacle.is_obstacle() => {
                 warn!(%obstacle, "a row cannot be written: comparing all tables with the log");
                 self.check_triggers()?;
-                if self.audit(link)? == 0 {
+                if self.audit(link)? == 0 && matches!(obstacle, DatabaseError::Obstructed { .. }) {
                     return Err(obstacle);
                 }
                 self.apply_batch(link)

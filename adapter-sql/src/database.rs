@@ -23,7 +23,7 @@ pub use error::{Cause, DatabaseError};
 pub use queue::{Nameless, Queue, QueuedRow, SeqRanges};
 pub use row::{After, COMMITTED, Fate, Form, Found, Marks, PENDING, REVERTED, Rollback, StoredId, TablePage, TableRow};
 pub use state::{Existing, Node, State, Tables, Uninstalled, parse_version, print_version};
-pub use transaction::{in_read, in_write};
+pub use transaction::{in_read, in_write, in_write_of};
 
 use crate::capture::{Image, Report, ShownRow, Step};
 

@@ -92,9 +92,7 @@ impl Applier {
                 write_batch(capture, db, link, batch)
             });
             match attempt {
-                Err(DatabaseError::Obstructed { .. } | DatabaseError::InTheWay { .. }) if reached == Reach::Asked => {
-                    round += 1;
-                }
+                Err(cause) if cause.is_obstacle() && reached == Reach::Asked => round += 1,
                 Err(other) => return Err(other),
                 Ok(applied) => {
                     capture.is_settled = true;

@@ -105,3 +105,97 @@ pub(crate) fn judge(
     }
     Ok((Author { identity, text: identity.to_string() }, None))
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use treaty_engine::relation::RowId;
+
+    use super::*;
+    use crate::capture::{GroupRow, Pauses, Said, ShownRow, plan};
+    use crate::database::{Form, StoredId};
+
+    /// Reads `a@x b` for statements that touched rows a, for author x, and b, for nobody; transactions are parted by `|`.
+    fn queue(text: &str) -> (Vec<Line>, Vec<String>) {
+        let (mut lines, mut authors, mut transaction) = (Vec::new(), Vec::new(), 1);
+        for word in text.split_whitespace() {
+            if word == "|" {
+                transaction += 1;
+                continue;
+            }
+            let (row, author) = word.split_once('@').map_or((word, None), |(row, author)| (row, Some(author)));
+            let author = author.map(|author| {
+                let known = authors.iter().position(|known: &String| known == author);
+                let index = known.unwrap_or_else(|| {
+                    authors.push(author.to_owned());
+                    authors.len() - 1
+                });
+                u32::try_from(index).unwrap()
+            });
+            let said = Said::Touched(ShownRow { table: 0, id: RowId([row.as_bytes()[0]; 16]) });
+            let seq = i64::try_from(lines.len()).unwrap();
+            lines.push(Line { transaction, author, ..Line::plain(seq, 0, said) });
+        }
+        (lines, authors)
+    }
+
+    /// Reads `a=x b-` for rows: a names author x, b was deleted, c, alone, names nobody, d. changed nothing.
+    fn row(place: &GroupRow, rows: &str) -> Touched {
+        let letter = char::from(place.key.id.0[0]);
+        let word = rows.split_whitespace().find(|word| word.starts_with(letter)).unwrap();
+        let (after, effect) = match &word[1..] {
+            "-" => (After::Absent, Effect::Delete),
+            "." => (After::Row(Vec::new(), Form::Canonical), Effect::Nothing),
+            _ => (After::Row(Vec::new(), Form::Canonical), Effect::Insert),
+        };
+        let author = word.split_once('=').map(|(_, author)| author.to_owned());
+        let stored_id = StoredId::of(place.key.id);
+        Touched { key: place.key, place: *place, stored_id, author_before: None, after, author, effect }
+    }
+
+    fn check(lines: &str, rows: &str, expected: &Expect) {
+        let (lines, named) = queue(lines);
+        let plan = plan(&lines, Pauses::Ignored);
+        let of_group = |group: &Group| {
+            let by_lines = NamedByLines::of_group(&named, &lines, &plan, group);
+            let rows: Vec<Touched> = plan.rows_of(group).iter().map(|place| row(place, rows)).collect();
+            let authors = authors(&rows, &by_lines);
+            authors.into_iter().map(|author| author.unwrap_or("own".into())).collect::<Vec<_>>().join("+")
+        };
+        expected.assert_eq(&plan.groups.iter().map(of_group).collect::<Vec<_>>().join(" ; "));
+    }
+
+    #[test]
+    fn rows_that_name_nobody_are_the_nodes_or_the_transactions() {
+        check("a b", "a b", &expect!["own"]);
+        check("a@x b@x | c", "a b c", &expect!["x ; own"]);
+        check("a b@x", "a b", &expect!["x"]);
+    }
+
+    #[test]
+    fn a_deleted_row_goes_with_its_transaction() {
+        check("a", "a-", &expect![""]);
+        check("a@x", "a-", &expect!["x"]);
+        check("a b", "a- b=x", &expect!["x"]);
+    }
+
+    #[test]
+    fn two_authors_in_one_transaction_are_found() {
+        check("a@x b@y", "a b", &expect!["x+y"]);
+        check("a@x", "a=y", &expect!["x+y"]);
+        check("a@x", "a=x", &expect!["x"]);
+        check("a b", "a=x b", &expect!["own+x"]);
+    }
+
+    #[test]
+    fn who_changed_nothing_is_nobody() {
+        check("a@x", "a.", &expect![""]);
+        check("a@x b", "a. b.", &expect![""]);
+    }
+
+    #[test]
+    fn a_row_of_joined_transactions_is_its_last_touchers() {
+        check("a@x b@x | a@y", "a b", &expect!["x+y"]);
+        check("a@x | a@y", "a", &expect!["y"]);
+    }
+}

@@ -4,24 +4,20 @@
 //! 2. The engine signs and stores the transactions, durably, with a receipt of the lines taken.
 //! 3. A short write transaction empties these lines and moves the version that the tables show ([`finish`](super::finish)).
 //!
-//! A crash between 2 and 3 leaves a queue that the receipt recognises: [`Capture::settle`] then only moves the shown
-//! version, and the same lines drained again have no difference any more.
+//! A crash between 2 and 3 leaves a queue that the receipt recognises ([`settle`](super::settle)).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tracing::{info, warn};
+use tracing::warn;
 use treaty_engine::hash::EntryId;
 use treaty_engine::identity::Identity;
-use treaty_engine::relation::RowName;
 use treaty_engine::replica::{ImportOutcome, Shown};
 use treaty_schema::Schema;
 
-use super::finish::{Finish, Refusals};
+use super::finish::{Finish, Refusals, Refused};
 use super::unmarked::Unmarked;
-use super::{Intake, Line, Pauses, Receipt, Said, ShownRow, Source, Split};
-use crate::apply::{fate, write_rows};
-use crate::database::{Database, DatabaseError, Fate, SeqRanges, WriteScope, in_read, in_write};
+use super::{Intake, Pauses, Receipt, Source};
+use crate::database::{Database, DatabaseError, WriteScope, in_read, in_write, in_write_of};
 use crate::link::{EngineLink, LinkError, Work};
 
 /// What a drain did.
@@ -111,7 +107,7 @@ impl Capture {
             self.is_settled = false;
             let outcome = sign(&mut intake, link)?;
             let finish = Finish::new(&self.schema, &intake, outcome.as_ref(), link)?;
-            let refusals = in_write(db, finish.scope(), "committing a drain", |db, _| finish.run(db, &mut *link))?;
+            let refusals = finish_alone(&finish, db, link)?;
             let step = note(&finish, &refusals, outcome.as_ref());
             self.unmarked.remember(refusals.unmarked);
             self.is_settled = true;
@@ -138,7 +134,7 @@ impl Capture {
             self.is_settled = false;
             let outcome = sign(&mut intake, link)?;
             let finish = Finish::new(&self.schema, &intake, outcome.as_ref(), link)?;
-            let refusals = finish.run(db, link)?;
+            let refusals = finish.run(db, link, Refused::PutBack)?;
             let step = note(&finish, &refusals, outcome.as_ref());
             self.unmarked.remember(refusals.unmarked);
             patience.after(&step)?;
@@ -149,75 +145,6 @@ impl Capture {
 
     fn source(&self) -> Source<'_> {
         Source { schema: &self.schema, identity: self.identity, pauses: self.pauses }
-    }
-
-    /// Brings queue and log together after a crash, a failure or a restored backup, once.
-    ///
-    /// # Errors
-    /// [`DatabaseError`].
-    pub(crate) fn settle(&mut self, db: &mut dyn Database, link: &mut dyn EngineLink) -> Result<(), DatabaseError> {
-        if self.is_settled {
-            return Ok(());
-        }
-        if let Some((receipt, after)) = Receipt::read(link)? {
-            let shown = db.shown()?;
-            if link.join(&shown, &after)?.version != shown.version {
-                let scope = WriteScope::Everything;
-                in_write(db, scope, "committing a repair of the queue", |db, _| {
-                    self.repair(db, link, (&receipt, &after))
-                })?;
-            }
-        }
-        self.is_settled = true;
-        Ok(())
-    }
-
-    /// Mends a queue, of a database that does not show what was imported last.
-    fn repair(
-        &self,
-        db: &mut dyn Database,
-        link: &mut dyn EngineLink,
-        (receipt, after): (&Receipt, &Shown),
-    ) -> Result<(), DatabaseError> {
-        let views = db.views(0)?;
-        let queue = db.read_queue()?;
-        match receipt.find(&views, &queue.lines) {
-            Some(view) => {
-                info!("the last drain was interrupted: its changes are in the log, the queue follows");
-                self.catch_up(db, link, (&views[view..], after), &receipt.split(&queue.lines))
-            }
-            None => forget_covered(db, receipt, &queue.lines),
-        }
-    }
-
-    /// Makes the tables show the version after an interrupted drain: what changed for the sake of its deletes is written,
-    /// its lines stay and have no difference any more, but for those that were refused.
-    fn catch_up(
-        &self,
-        db: &mut dyn Database,
-        link: &mut dyn EngineLink,
-        (views, after): (&[(i64, Shown)], &Shown),
-        lines: &Split,
-    ) -> Result<(), DatabaseError> {
-        let Split { taken, later } = lines;
-        let views_after = add_to_views(views, after, link)?;
-        let (Some((_, from)), Some((_, to))) = (views.last(), views_after.last()) else { return Ok(()) };
-        let before: BTreeMap<ShownRow, Option<RowName>> = taken
-            .iter()
-            .copied()
-            .zip(link.rows_at(from, taken)?.into_iter().map(|row| row.map(|row| row.name)))
-            .collect();
-        let mut fates: Vec<Fate> = link.ripples(from, to, taken)?.into_iter().map(fate).collect();
-        fates.retain(|fate| match before.get(&fate.key) {
-            _ if later.contains(&fate.key) => false,
-            None => true,
-            // The application wrote it itself; another row may have its id since.
-            Some(name) => fate.row.as_ref().is_some_and(|row| name.is_some_and(|name| name != row.name)),
-        });
-        db.rest_triggers()?;
-        write_rows(db, &self.schema, &fates)?;
-        db.set_views(&views_after)?;
-        db.wake_triggers()
     }
 }
 
@@ -232,6 +159,22 @@ pub(crate) fn add_to_views(
         added.push((*view, if index == 0 { after.clone() } else { link.join(shown, after)? }));
     }
     Ok(added)
+}
+
+/// Finishes in a transaction of its own.
+fn finish_alone(
+    finish: &Finish<'_>,
+    db: &mut dyn Database,
+    link: &mut dyn EngineLink,
+) -> Result<Refusals, DatabaseError> {
+    const DOING: &str = "committing a drain";
+    match in_write_of(db, &finish.rows_written(), DOING, |db| finish.run(db, &mut *link, Refused::PutBack)) {
+        // What was put back does not stand beside what is still in the queue, and that was found at the end.
+        Err(DatabaseError::InTheWay { .. }) if finish.refuses() => {
+            in_write(db, WriteScope::Everything, DOING, |db, _| finish.run(db, link, Refused::PutOff))
+        }
+        done => done,
+    }
 }
 
 /// Takes note of what a step did.
@@ -273,21 +216,4 @@ fn sign(intake: &mut Intake, link: &mut dyn EngineLink) -> Result<Option<ImportO
         intake.drafts[index].transaction = transaction;
     }
     Ok(Some(outcome))
-}
-
-/// Empties a restored queue of what is in the log already; the rows get their values by applying.
-fn forget_covered(db: &mut dyn Database, receipt: &Receipt, lines: &[Line]) -> Result<(), DatabaseError> {
-    let covered: Vec<&Line> = lines.iter().filter(|line| receipt.covers(line)).collect();
-    if covered.is_empty() {
-        return Ok(());
-    }
-    let row_count = covered.iter().filter(|line| line.said != Said::Mark).count();
-    // The mark that ends every drain is covered too; only rows are news.
-    if row_count > 0 {
-        warn!(
-            row_count,
-            "the database was restored from a backup: queued changes that are in the log already are dropped"
-        );
-    }
-    db.remove_lines(&SeqRanges::of(covered.iter().map(|line| line.seq)))
 }

@@ -13,7 +13,7 @@ use super::author::LocalRefusal;
 use super::drain::add_to_views;
 use super::{Draft, DraftRow, Intake, Operation, Report, Said, ShownRow, Upkeep, json_of_columns, json_of_some};
 use crate::apply::{fate, write_rows};
-use crate::database::{COMMITTED, Database, DatabaseError, Fate, Marks, Nameless, REVERTED, StoredId, WriteScope};
+use crate::database::{COMMITTED, Database, DatabaseError, Fate, Marks, Nameless, REVERTED, StoredId};
 use crate::link::EngineLink;
 
 /// The reason code of local changes that never entered the log.
@@ -56,6 +56,15 @@ fn verdicts(drafts: &[Draft], outcome: Option<&ImportOutcome>) -> Vec<Verdict> {
             },
         })
         .collect()
+}
+
+/// What becomes of the transactions that cannot be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Their rows show again what the log says; where that cannot be, they are put off.
+    PutBack,
+    /// They are judged again together with what is in their way.
+    PutOff,
 }
 
 /// What was done about the transactions that cannot be taken, and about the rows of the others.
@@ -107,11 +116,15 @@ impl<'f> Finish<'f> {
         Ok(finish)
     }
 
-    /// Returns what is to be locked.
-    pub(crate) fn scope(&self) -> WriteScope<'static> {
-        let writes_rows =
-            !self.ripples.is_empty() || !self.intake.nameless.is_empty() || self.refused().next().is_some();
-        if writes_rows { WriteScope::Everything } else { WriteScope::Bookkeeping }
+    /// Returns the rows that are written, besides marking those that are in the log.
+    pub(crate) fn rows_written(&self) -> Vec<ShownRow> {
+        let refused = self.refused().flat_map(|(draft, _)| draft.rows.iter().map(|row| row.key));
+        refused.chain(self.ripples.iter().map(|fate| fate.key)).collect()
+    }
+
+    /// Says whether some transaction cannot be taken.
+    pub(crate) fn refuses(&self) -> bool {
+        self.refused().next().is_some()
     }
 
     /// Returns what is finished.
@@ -153,8 +166,13 @@ impl<'f> Finish<'f> {
             .collect()
     }
 
-    /// Does it, in an open transaction of [`Finish::scope`].
-    pub(crate) fn run(&self, db: &mut dyn Database, link: &mut dyn EngineLink) -> Result<Refusals, DatabaseError> {
+    /// Does it, in an open transaction that nobody else writes [`Finish::rows_written`] in.
+    pub(crate) fn run(
+        &self,
+        db: &mut dyn Database,
+        link: &mut dyn EngineLink,
+        becomes: Refused,
+    ) -> Result<Refusals, DatabaseError> {
         let to_mark = self.taken().flat_map(|draft| &draft.rows).filter(|row| row.upkeep.is_marking());
         let busy = db.hold(&to_mark.map(|row| row.key).collect::<Vec<_>>())?;
         // Nobody can write the held rows from here on, so that what is no line by now never becomes one.
@@ -163,7 +181,7 @@ impl<'f> Finish<'f> {
         self.mark_taken(db, &others)?;
         let mut refusals = Refusals { unmarked: self.unmarked(&others), ..Refusals::default() };
         let refused: Vec<(&Draft, &LocalRefusal)> = self.refused().collect();
-        if self.put_back(&refused, &others, db, link)? {
+        if becomes == Refused::PutBack && self.put_back(&refused, &others, db, link)? {
             for (draft, refusal) in &refused {
                 self.report(draft, refusal, db)?;
             }
@@ -222,7 +240,7 @@ impl<'f> Finish<'f> {
         author: &str,
     ) -> Result<BTreeSet<usize>, DatabaseError> {
         let taken = &self.intake.taken;
-        let is_whole = taken.lines == taken.seen && others.busy.is_empty() && self.refused().next().is_none();
+        let is_whole = taken.lines == taken.seen && others.busy.is_empty() && !self.refuses();
         if !is_whole {
             return Ok(BTreeSet::new());
         }

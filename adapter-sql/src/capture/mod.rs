@@ -5,7 +5,7 @@
 //! * [`Report`] - what applications are told about work that did not last.
 //! * `touched`, `author`, `intake` - what one drain takes, and who signs it.
 //! * `receipt` - what was taken last, so that it is taken once.
-//! * `drain`, `finish`, `unmarked` - out of the queue, into the log, and the rows marked.
+//! * `drain`, `finish`, `unmarked` - out of the queue, into the log, and the rows marked; `settle` - after a crash.
 
 mod author;
 mod drain;
@@ -15,6 +15,7 @@ mod intake;
 mod plan;
 mod receipt;
 mod report;
+mod settle;
 mod touched;
 mod unmarked;
 
@@ -28,5 +29,5 @@ pub(crate) use drain::Capture;
 pub(crate) use unmarked::Unmarked;
 
 use intake::{Draft, DraftRow, Intake, Source, Taken, Upkeep};
-use receipt::{Receipt, Split};
+use receipt::Receipt;
 use touched::{RowReader, Touched};

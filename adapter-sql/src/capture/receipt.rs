@@ -35,15 +35,6 @@ pub(crate) struct Receipt {
     ever: SeqRanges,
 }
 
-/// The rows of a queue, by what a receipt says of its lines.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Split {
-    /// Rows of lines that the receipt names.
-    pub(crate) taken: Vec<ShownRow>,
-    /// Rows of other lines.
-    pub(crate) later: BTreeSet<ShownRow>,
-}
-
 impl Receipt {
     /// Makes the receipt for an intake that comes after `before`.
     pub(crate) fn new(on: &Shown, taken: &Taken, before: Option<&Receipt>) -> Receipt {
@@ -85,18 +76,18 @@ impl Receipt {
         views.iter().rposition(|(_, shown)| *shown == self.on)
     }
 
-    /// Tells the rows that were taken from those that were touched since.
-    pub(crate) fn split(&self, lines: &[Line]) -> Split {
-        let (mut taken, mut later) = (BTreeSet::new(), BTreeSet::new());
-        for line in lines {
-            let Said::Touched(row) = line.said else { continue };
-            if self.lines.contains(line.seq) {
-                taken.insert(row)
-            } else {
-                later.insert(row)
-            };
-        }
-        Split { taken: taken.into_iter().collect(), later }
+    /// Returns the lines taken.
+    pub(crate) fn lines(&self) -> &SeqRanges {
+        &self.lines
+    }
+
+    /// Returns the rows of a queue's lines that were taken, ascending.
+    pub(crate) fn rows(&self, lines: &[Line]) -> Vec<ShownRow> {
+        let rows = lines.iter().filter(|line| self.lines.contains(line.seq)).filter_map(|line| match line.said {
+            Said::Mark => None,
+            Said::Touched(row) => Some(row),
+        });
+        rows.collect::<BTreeSet<ShownRow>>().into_iter().collect()
     }
 
     /// Says whether a line was taken before: numbers come again in a restored database, but not at an earlier time.

@@ -131,7 +131,9 @@ pub enum DatabaseError {
     },
     /// A constraint of the database stands against what was written: work that is not in the log yet, mostly. Nothing was
     /// written; to be tried again after a drain.
-    #[error("{what} stands in the way of what the log has")]
+    #[error(
+        "{what} stands in the way of what the log has, so that was not written: the tables hold what no trigger noted, or have a constraint or trigger that the schema does not know; take that away (`treaty verify` lists rows that differ) and start again"
+    )]
     InTheWay {
         /// The constraint, in the database's words.
         what: String,
@@ -151,6 +153,11 @@ pub enum DatabaseError {
 }
 
 impl DatabaseError {
+    /// Says whether something that the log does not know stands in the way of what was to be written.
+    pub fn is_obstacle(&self) -> bool {
+        matches!(self, DatabaseError::Obstructed { .. } | DatabaseError::InTheWay { .. })
+    }
+
     /// Returns who is at fault.
     pub fn fault(&self) -> Fault {
         match self {

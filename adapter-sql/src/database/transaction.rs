@@ -1,6 +1,7 @@
 //! Transactions that end: committed if all went well, rolled back on every other way out.
 
 use super::{Database, DatabaseError, Reach, WriteScope};
+use crate::capture::ShownRow;
 
 /// Does `work` in one snapshot.
 ///
@@ -41,4 +42,29 @@ pub fn in_write<T>(
         db.rollback();
     }
     done
+}
+
+/// Does `work`, which writes these rows, in one transaction with them locked; where something stands in its way, once more
+/// with nobody else writing.
+///
+/// # Errors
+/// As [`in_write`].
+pub fn in_write_of<T>(
+    db: &mut dyn Database,
+    rows: &[ShownRow],
+    doing: &'static str,
+    mut work: impl FnMut(&mut dyn Database) -> Result<T, DatabaseError>,
+) -> Result<T, DatabaseError> {
+    let scope = if rows.is_empty() { WriteScope::Bookkeeping } else { WriteScope::Rows(rows) };
+    let mut reached = Reach::Everything;
+    let done = in_write(db, scope, doing, |db, reach| {
+        reached = reach;
+        work(db)
+    });
+    match done {
+        Err(cause) if cause.is_obstacle() && reached == Reach::Asked => {
+            in_write(db, WriteScope::Everything, doing, |db, _| work(db))
+        }
+        done => done,
+    }
 }

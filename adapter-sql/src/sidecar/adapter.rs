@@ -89,7 +89,7 @@ pub(crate) struct Adapter {
 /// Pause after the database was busy for longer than a statement waits, or was not reached.
 const BUSY_PAUSE_MIN: Duration = Duration::from_millis(100);
 /// Such a pause when that has happened many times in a row: each is twice as long as the one before.
-const BUSY_PAUSE_MAX: Duration = Duration::from_secs(5);
+const BUSY_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Shortest time between two audits of all tables.
 const AUDIT_EVERY: Duration = Duration::from_secs(600);
 /// Rest after an audit, as a multiple of the time that it worked: an idle sidecar takes less than a hundredth of a core.
