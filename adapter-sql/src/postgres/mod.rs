@@ -25,5 +25,8 @@ mod tests;
 mod values;
 mod wake;
 
+#[allow(dead_code, reason = "what calls it is being written")]
+mod writer;
+
 pub(crate) use peek::PostgresPeek;
 pub use session::{Purpose, Session};

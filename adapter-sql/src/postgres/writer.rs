@@ -1,0 +1,283 @@
+//! Writing rows that the engine decided into the tables, whatever unique values they pass among each other.
+//!
+//! Set by set: overwrite, insert, delete; what refers comes after what it refers to, and goes before it. References are
+//! checked at the end ([`check_references`], or the commit), unique keys at once: where one is in the way, the rows of the
+//! batch that have unique keys first get others, which no row has (*parked*), and all is written again. What is in the way
+//! then is no row of the batch: [`DatabaseError::InTheWay`].
+//!
+//! No action of the database (CASCADE, SET NULL, RESTRICT) ever meets a row that is not in the batch: before a row is deleted
+//! it is locked, so that nobody can refer to it any more, and whoever refers to it then is in the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::rows::ids_of;
+use super::session::{Failure, Session, Statement, column, statement};
+use super::table::{TableSql, cell_bytes};
+use super::values::{bind_column, uuid};
+use crate::database::{DatabaseError, Fate};
+use treaty_engine::replica::RowImage;
+
+/// Rows written with one statement, at most.
+const ROWS_MAX: usize = 1_000;
+/// Bytes of values after which no further row goes into a statement.
+const BYTES_MAX: usize = 4 << 20;
+/// What we go back to when a unique key is in the way.
+const SAVEPOINT: &str = "treaty_batch";
+
+/// Writes rows in the open transaction, in which our triggers rest.
+pub(super) fn write(session: &mut Session, tables: &[TableSql], fates: &[Fate]) -> Result<(), DatabaseError> {
+    let batch = Batch::of(tables, fates);
+    if batch.is_empty() {
+        return Ok(());
+    }
+    batch.write(session).map_err(Refused::into_error)
+}
+
+/// Checks references that rows just written hold; what refers to rows just removed was looked for before.
+pub(super) fn check_references(
+    session: &mut Session,
+    tables: &[TableSql],
+    fates: &[Fate],
+) -> Result<(), DatabaseError> {
+    let checked = session.script("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED");
+    checked.map_err(|failure| Refused::from(failure).into_error())?;
+    find_missing(session, tables, fates).map_err(Refused::into_error)
+}
+
+/// A table whose foreign keys the application never declared holds references that nobody else checks.
+fn find_missing(session: &mut Session, tables: &[TableSql], fates: &[Fate]) -> Result<(), Refused> {
+    for (index, table) in tables.iter().enumerate() {
+        let written: Vec<&RowImage> =
+            fates.iter().filter(|fate| fate.key.table == index).filter_map(|fate| fate.row.as_ref()).collect();
+        for target in &table.targets {
+            let ids: BTreeSet<Uuid> = written.iter().filter_map(|row| reference(row, target.column)).collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let ids: Vec<Uuid> = ids.into_iter().collect();
+            if let Some(id) = ids_of(session, &target.find_missing, ids)?.first() {
+                return Err(Refused::InTheWay(format!("row {id}, {},", target.said)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The id that a cell refers to.
+fn reference(row: &RowImage, column: usize) -> Option<Uuid> {
+    match row.cells[column].as_ref()? {
+        treaty_schema::Value::Uuid(id) => Some(Uuid::from_bytes(*id)),
+        _ => None,
+    }
+}
+
+/// Why rows were not written.
+enum Refused {
+    /// The statement failed.
+    Failed(Failure),
+    /// Something that is not part of the batch stands against it.
+    InTheWay(String),
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Refused {
+        Refused::Failed(failure)
+    }
+}
+
+impl Refused {
+    fn into_error(self) -> DatabaseError {
+        match self {
+            Refused::InTheWay(what) => DatabaseError::InTheWay { what },
+            Refused::Failed(failure) if failure.is_refusal() => DatabaseError::InTheWay { what: failure.words() },
+            Refused::Failed(failure) => failure.into_error("writing rows"),
+        }
+    }
+
+    fn is_duplicate(&self) -> bool {
+        matches!(self, Refused::Failed(failure) if failure.is_duplicate())
+    }
+
+    fn is_refusal(&self) -> bool {
+        matches!(self, Refused::Failed(failure) if failure.is_refusal())
+    }
+}
+
+/// A row to be there.
+struct Put<'b> {
+    id: Uuid,
+    fate: &'b Fate,
+    row: &'b RowImage,
+}
+
+/// What becomes of the rows of one table; each row has one fate.
+struct OfTable<'b> {
+    table: &'b TableSql,
+    index: usize,
+    puts: Vec<Put<'b>>,
+    removed: Vec<Uuid>,
+}
+
+/// A batch, those referred to before those that refer.
+struct Batch<'b>(Vec<OfTable<'b>>);
+
+impl<'b> Batch<'b> {
+    fn of(tables: &'b [TableSql], fates: &'b [Fate]) -> Batch<'b> {
+        // A row may be removed and be there again: that it is there counts.
+        let mut last: BTreeMap<_, &Fate> = BTreeMap::new();
+        for fate in fates {
+            if fate.row.is_some() || last.get(&fate.key).is_none_or(|before| before.row.is_none()) {
+                last.insert(fate.key, fate);
+            }
+        }
+        let mut found: BTreeMap<usize, OfTable<'b>> = BTreeMap::new();
+        for (key, fate) in last {
+            let of_table = found.entry(key.table).or_insert_with(|| OfTable {
+                table: &tables[key.table],
+                index: key.table,
+                puts: Vec::new(),
+                removed: Vec::new(),
+            });
+            match &fate.row {
+                Some(row) => of_table.puts.push(Put { id: uuid(key.id), fate, row }),
+                None => of_table.removed.push(uuid(key.id)),
+            }
+        }
+        Batch(by_reference(tables).into_iter().filter_map(|index| found.remove(&index)).collect())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn write(&self, session: &mut Session) -> Result<(), Refused> {
+        session.script("SET CONSTRAINTS ALL DEFERRED")?;
+        session.savepoint(SAVEPOINT)?;
+        match self.put(session) {
+            Err(refused) if refused.is_duplicate() => {
+                session.rollback_to_savepoint(SAVEPOINT)?;
+                for of_table in &self.0 {
+                    of_table.park(session)?;
+                }
+                self.put(session)?;
+            }
+            put => {
+                put?;
+                session.release_savepoint(SAVEPOINT)?;
+            }
+        }
+        self.0.iter().rev().try_for_each(|of_table| of_table.remove(session, &of_table.removed))
+    }
+
+    fn put(&self, session: &mut Session) -> Result<(), Refused> {
+        self.0.iter().try_for_each(|of_table| of_table.chunks().try_for_each(|chunk| of_table.put(session, chunk)))
+    }
+}
+
+impl<'b> OfTable<'b> {
+    /// The rows to be there, in parts that a statement takes.
+    fn chunks(&self) -> impl Iterator<Item = &[Put<'b>]> {
+        let mut rest = self.puts.as_slice();
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let (mut end, mut bytes) = (0, 0);
+            while end < rest.len() && end < ROWS_MAX && (bytes < BYTES_MAX || end == 0) {
+                bytes += rest[end].row.cells.iter().map(|cell| cell_bytes(cell.as_ref())).sum::<usize>();
+                end += 1;
+            }
+            let (chunk, after) = rest.split_at(end);
+            rest = after;
+            Some(chunk)
+        })
+    }
+
+    /// Overwrites the rows that are there and inserts the others.
+    fn put(&self, session: &mut Session, chunk: &[Put<'b>]) -> Result<(), Refused> {
+        let all: Vec<&Put<'b>> = chunk.iter().collect();
+        let updated = session.fetch(self.bind(&self.table.update, &all))?;
+        let updated: BTreeSet<Uuid> = updated.iter().map(|row| column(row, 0)).collect::<Result<_, _>>()?;
+        let rest: Vec<&Put<'b>> = chunk.iter().filter(|put| !updated.contains(&put.id)).collect();
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let inserted = session.execute(self.bind(&self.table.insert, &rest))?;
+        if inserted == rest.len() as u64 {
+            return Ok(());
+        }
+        Err(Refused::InTheWay(format!("a trigger of {}, which ignores rows,", self.table.name())))
+    }
+
+    fn bind(&self, sql: &str, puts: &[&Put<'b>]) -> Statement<'static> {
+        let mut bound = statement(sql);
+        for (index, column) in self.table.table.columns.iter().enumerate() {
+            let cells = puts.iter().map(|put| put.row.cells[index].as_ref());
+            bound = bind_column(bound, column.logical_type, cells);
+        }
+        let statuses: Vec<Option<&str>> = puts.iter().map(|put| put.fate.status).collect();
+        let authors: Vec<String> = puts.iter().map(|put| put.row.author.to_string()).collect();
+        bound.bind(statuses).bind(authors)
+    }
+
+    /// Frees the unique keys of all rows of the batch that are there; where a constraint takes no such value, the rows make
+    /// place altogether.
+    fn park(&self, session: &mut Session) -> Result<(), Refused> {
+        if self.table.table.uniques.is_empty() {
+            return Ok(());
+        }
+        let kept: Vec<Uuid> = self.puts.iter().map(|put| put.id).collect();
+        let all: Vec<Uuid> = kept.iter().chain(&self.removed).copied().collect();
+        if let Some(park) = &self.table.park {
+            session.savepoint(SAVEPOINT)?;
+            match session.execute(statement(park).bind(all.clone())).map_err(Refused::from) {
+                Ok(_) => return Ok(session.release_savepoint(SAVEPOINT)?),
+                Err(refused) if refused.is_refusal() => session.rollback_to_savepoint(SAVEPOINT)?,
+                Err(other) => return Err(other),
+            }
+        }
+        self.remove(session, &all)
+    }
+
+    /// Deletes rows; says what is in the way if a row refers to them that does not go with them.
+    fn remove(&self, session: &mut Session, ids: &[Uuid]) -> Result<(), Refused> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let present = ids_of(session, &self.table.lock, ids.to_vec())?;
+        if present.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<Uuid> = present.into_iter().collect();
+        for referrer in &self.table.referrers {
+            // Rows of this table go with the same statement.
+            let besides = if referrer.table == self.index { ids.clone() } else { Vec::new() };
+            let finding = statement(&referrer.find).bind(ids.clone()).bind(besides);
+            if let Some(row) = session.fetch_optional(finding)? {
+                return Err(Refused::InTheWay(format!("row {} {}", column::<Uuid>(&row, 0)?, referrer.said)));
+            }
+        }
+        let deleted = session.execute(statement(&self.table.delete).bind(ids.clone()))?;
+        if deleted == ids.len() as u64 {
+            return Ok(());
+        }
+        Err(Refused::InTheWay(format!("a trigger of {}, which keeps rows from being deleted,", self.table.name())))
+    }
+}
+
+/// The tables, those referred to before those that refer, as far as that goes.
+fn by_reference(tables: &[TableSql]) -> Vec<usize> {
+    let (mut order, mut rest): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..tables.len()).collect());
+    while !rest.is_empty() {
+        let is_ready = |&table: &usize| {
+            let keys = &tables[table].table.foreign_keys;
+            keys.iter().all(|key| key.target == table || order.contains(&key.target))
+        };
+        // In a ring of references none comes first: the first one does.
+        let next = rest.iter().position(is_ready).unwrap_or(0);
+        order.push(rest.remove(next));
+    }
+    order
+}
