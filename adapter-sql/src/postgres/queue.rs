@@ -21,8 +21,8 @@ const RANGES_MAX: usize = 50;
 
 /// Whole transactions, in the order of their last lines, until they are [`LINES_MAX`] lines. Parameter: that.
 const READ: &str = "
-WITH some AS (SELECT transaction, max(seq) AS last, count(*) AS lines FROM treaty.queue GROUP BY transaction),
-placed AS (SELECT transaction, last, sum(lines) OVER (ORDER BY last) - lines AS before FROM some)
+WITH sizes AS (SELECT transaction, max(seq) AS last, count(*) AS lines FROM treaty.queue GROUP BY transaction),
+placed AS (SELECT transaction, last, sum(lines) OVER (ORDER BY last) - lines AS before FROM sizes)
 SELECT q.seq, q.table_name, q.row_id, q.transaction::text, q.view, q.author,
   floor(extract(epoch FROM q.at) * 1000)::bigint
 FROM placed p JOIN treaty.queue q ON q.transaction = p.transaction
