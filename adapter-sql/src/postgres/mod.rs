@@ -3,6 +3,7 @@
 //! * [`Session`] - one connection, for a thread that blocks.
 //! * `scope` - transactions and locks; `queue`, `rows`, `table`, `values` - what is read and written in them.
 //! * `state`, `rollbacks` - the bookkeeping tables.
+//! * `writer` - a batch of rows.
 //! * `install`, `fit`, `guard` - tables, triggers and functions: made, compared, made again.
 //! * `wake` - noticing that somebody wrote.
 //! * `peek` - reading beside a sidecar.
@@ -24,8 +25,6 @@ mod table;
 mod tests;
 mod values;
 mod wake;
-
-#[allow(dead_code, reason = "what calls it is being written")]
 mod writer;
 
 pub(crate) use peek::PostgresPeek;

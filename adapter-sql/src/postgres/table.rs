@@ -65,6 +65,8 @@ pub(super) struct Referrer {
     pub(super) table: usize,
     /// Finds a row that does. Parameters: ids of the rows referred to, ids of rows that do not count.
     pub(super) find: String,
+    /// Finds which rows are referred to. Parameters: the same.
+    pub(super) find_targets: String,
     /// What is said of one.
     pub(super) said: String,
 }
@@ -256,12 +258,11 @@ fn referrers(schema: &Schema, target: usize) -> Vec<Referrer> {
     for (index, table) in schema.tables().iter().enumerate() {
         for key in table.foreign_keys.iter().filter(|key| key.target == target) {
             let (id, column) = (id_of(table), ident(table.columns[key.column].name.as_str()));
+            let these = format!("FROM {} t WHERE t.{column} = ANY($1) AND t.{id} <> ALL($2)", qualified(table));
             found.push(Referrer {
                 table: index,
-                find: format!(
-                    "SELECT t.{id} FROM {} t WHERE t.{column} = ANY($1) AND t.{id} <> ALL($2) LIMIT 1",
-                    qualified(table)
-                ),
+                find: format!("SELECT t.{id} {these} LIMIT 1"),
+                find_targets: format!("SELECT DISTINCT t.{column} {these}"),
                 said: format!("of {} refers by {} to a row of {target_name} that goes", table.name, key.name),
             });
         }

@@ -114,6 +114,9 @@ pub(super) fn bind_column<'s, 'v>(
     statement.bind(cells.map(|cell| cell.map(bytes)).collect::<Vec<_>>())
 }
 
+/// Characters of a text that is parked: sixteen letters each, so that two are hardly ever the same.
+const PARKED_CHARS: u32 = 8;
+
 /// An SQL expression for a value that no row has, mostly: what a row holds of a unique key while others of its batch are
 /// written. None if the type has too few values.
 pub(super) fn parked(logical_type: LogicalType, is_not_null: bool) -> Option<String> {
@@ -129,8 +132,9 @@ pub(super) fn parked(logical_type: LogicalType, is_not_null: bool) -> Option<Str
         LogicalType::Numeric { precision, scale } => {
             format!("trunc(random()::numeric * 10::numeric ^ {}, {scale})", i32::from(precision) - i32::from(scale))
         }
-        LogicalType::Text => letters.to_owned(),
-        LogicalType::Varchar { chars_max } => format!("left({letters}, {})", chars_max.min(64)),
+        // Short, for there may be a CHECK of its length.
+        LogicalType::Text => format!("left({letters}, {PARKED_CHARS})"),
+        LogicalType::Varchar { chars_max } => format!("left({letters}, {})", chars_max.min(PARKED_CHARS)),
         LogicalType::Identity => format!("'id1' || left({letters}, 60)"),
         LogicalType::Bytes => "uuid_send(gen_random_uuid())".to_owned(),
         LogicalType::Uuid => "gen_random_uuid()".to_owned(),

@@ -1,9 +1,10 @@
 //! Writing rows that the engine decided into the tables, whatever unique values they pass among each other.
 //!
 //! Set by set: overwrite, insert, delete; what refers comes after what it refers to, and goes before it. References are
-//! checked at the end ([`check_references`], or the commit), unique keys at once: where one is in the way, the rows of the
-//! batch that have unique keys first get others, which no row has (*parked*), and all is written again. What is in the way
-//! then is no row of the batch: [`DatabaseError::InTheWay`].
+//! checked at the end ([`check_references`], or the commit), unique keys at once. Where one is in the way, all is written
+//! again in the order that frees each key before it is taken: rows that go and that nothing refers to go first, others are
+//! written one by one, as they can be. Those that wait for each other get keys that no row has, for the time being (they are
+//! *parked*). What is in the way then is no row of the batch: [`DatabaseError::InTheWay`].
 //!
 //! No action of the database (CASCADE, SET NULL, RESTRICT) ever meets a row that is not in the batch: before a row is deleted
 //! it is locked, so that nobody can refer to it any more, and whoever refers to it then is in the way.
@@ -14,7 +15,7 @@ use uuid::Uuid;
 
 use super::rows::ids_of;
 use super::session::{Failure, Session, Statement, column, statement};
-use super::table::{TableSql, cell_bytes};
+use super::table::{Referrer, TableSql, cell_bytes};
 use super::values::{bind_column, uuid};
 use crate::database::{DatabaseError, Fate};
 use treaty_engine::replica::RowImage;
@@ -155,13 +156,11 @@ impl<'b> Batch<'b> {
     fn write(&self, session: &mut Session) -> Result<(), Refused> {
         session.script("SET CONSTRAINTS ALL DEFERRED")?;
         session.savepoint(SAVEPOINT)?;
-        match self.put(session) {
+        match self.0.iter().try_for_each(|of_table| of_table.put_all(session)) {
             Err(refused) if refused.is_duplicate() => {
                 session.rollback_to_savepoint(SAVEPOINT)?;
-                for of_table in &self.0 {
-                    of_table.park(session)?;
-                }
-                self.put(session)?;
+                self.0.iter().rev().try_for_each(|of_table| of_table.remove_unreferenced(session))?;
+                self.0.iter().try_for_each(|of_table| of_table.put_in_order(session))?;
             }
             put => {
                 put?;
@@ -169,10 +168,6 @@ impl<'b> Batch<'b> {
             }
         }
         self.0.iter().rev().try_for_each(|of_table| of_table.remove(session, &of_table.removed))
-    }
-
-    fn put(&self, session: &mut Session) -> Result<(), Refused> {
-        self.0.iter().try_for_each(|of_table| of_table.chunks().try_for_each(|chunk| of_table.put(session, chunk)))
     }
 }
 
@@ -195,12 +190,66 @@ impl<'b> OfTable<'b> {
         })
     }
 
+    fn put_all(&self, session: &mut Session) -> Result<(), Refused> {
+        self.chunks().try_for_each(|chunk| self.put(session, &chunk.iter().collect::<Vec<_>>()))
+    }
+
+    /// Writes the rows so that each unique key is free when it is taken.
+    fn put_in_order(&self, session: &mut Session) -> Result<(), Refused> {
+        if self.table.table.uniques.is_empty() {
+            return self.put_all(session);
+        }
+        session.savepoint(SAVEPOINT)?;
+        match self.put_all(session) {
+            Err(refused) if refused.is_duplicate() => session.rollback_to_savepoint(SAVEPOINT)?,
+            put => {
+                put?;
+                return Ok(session.release_savepoint(SAVEPOINT)?);
+            }
+        }
+        let (waiting, _) = self.put_singly(session, self.puts.iter().collect())?;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        self.park(session, &waiting)?;
+        match self.put_singly(session, waiting)? {
+            (_, Some(refused)) => Err(refused),
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// Writes rows one by one, again and again as long as that helps; returns those that could not be written, and why.
+    fn put_singly<'p>(
+        &self,
+        session: &mut Session,
+        mut waiting: Vec<&'p Put<'b>>,
+    ) -> Result<(Vec<&'p Put<'b>>, Option<Refused>), Refused> {
+        loop {
+            let (mut left, mut why) = (Vec::new(), None);
+            for put in &waiting {
+                session.savepoint(SAVEPOINT)?;
+                match self.put(session, &[put]) {
+                    Ok(()) => session.release_savepoint(SAVEPOINT)?,
+                    Err(refused) if refused.is_duplicate() => {
+                        session.rollback_to_savepoint(SAVEPOINT)?;
+                        left.push(*put);
+                        why = Some(refused);
+                    }
+                    Err(other) => return Err(other),
+                }
+            }
+            if left.is_empty() || left.len() == waiting.len() {
+                return Ok((left, why));
+            }
+            waiting = left;
+        }
+    }
+
     /// Overwrites the rows that are there and inserts the others.
-    fn put(&self, session: &mut Session, chunk: &[Put<'b>]) -> Result<(), Refused> {
-        let all: Vec<&Put<'b>> = chunk.iter().collect();
-        let updated = session.fetch(self.bind(&self.table.update, &all))?;
+    fn put(&self, session: &mut Session, all: &[&Put<'b>]) -> Result<(), Refused> {
+        let updated = session.fetch(self.bind(&self.table.update, all))?;
         let updated: BTreeSet<Uuid> = updated.iter().map(|row| column(row, 0)).collect::<Result<_, _>>()?;
-        let rest: Vec<&Put<'b>> = chunk.iter().filter(|put| !updated.contains(&put.id)).collect();
+        let rest: Vec<&Put<'b>> = all.iter().copied().filter(|put| !updated.contains(&put.id)).collect();
         if rest.is_empty() {
             return Ok(());
         }
@@ -222,14 +271,10 @@ impl<'b> OfTable<'b> {
         bound.bind(statuses).bind(authors)
     }
 
-    /// Frees the unique keys of all rows of the batch that are there; where a constraint takes no such value, the rows make
-    /// place altogether.
-    fn park(&self, session: &mut Session) -> Result<(), Refused> {
-        if self.table.table.uniques.is_empty() {
-            return Ok(());
-        }
-        let kept: Vec<Uuid> = self.puts.iter().map(|put| put.id).collect();
-        let all: Vec<Uuid> = kept.iter().chain(&self.removed).copied().collect();
+    /// Frees the unique keys of rows that wait for each other, or for rows that go; where a constraint takes no such value, the
+    /// rows make place altogether.
+    fn park(&self, session: &mut Session, waiting: &[&Put<'b>]) -> Result<(), Refused> {
+        let all: Vec<Uuid> = waiting.iter().map(|put| put.id).chain(self.removed.iter().copied()).collect();
         if let Some(park) = &self.table.park {
             session.savepoint(SAVEPOINT)?;
             match session.execute(statement(park).bind(all.clone())).map_err(Refused::from) {
@@ -239,6 +284,29 @@ impl<'b> OfTable<'b> {
             }
         }
         self.remove(session, &all)
+    }
+
+    /// Deletes the rows that go and that nothing refers to but rows that go with them.
+    fn remove_unreferenced(&self, session: &mut Session) -> Result<(), Refused> {
+        let mut ids: BTreeSet<Uuid> = self.removed.iter().copied().collect();
+        loop {
+            let going: Vec<Uuid> = ids.iter().copied().collect();
+            for referrer in &self.table.referrers {
+                let finding =
+                    statement(&referrer.find_targets).bind(going.clone()).bind(self.besides(referrer, &going));
+                for row in session.fetch(finding)? {
+                    ids.remove(&column::<Uuid>(&row, 0)?);
+                }
+            }
+            if ids.len() == going.len() {
+                return self.remove(session, &going);
+            }
+        }
+    }
+
+    /// Rows of this table go with the same statement.
+    fn besides(&self, referrer: &Referrer, ids: &[Uuid]) -> Vec<Uuid> {
+        if referrer.table == self.index { ids.to_vec() } else { Vec::new() }
     }
 
     /// Deletes rows; says what is in the way if a row refers to them that does not go with them.
@@ -252,9 +320,7 @@ impl<'b> OfTable<'b> {
         }
         let ids: Vec<Uuid> = present.into_iter().collect();
         for referrer in &self.table.referrers {
-            // Rows of this table go with the same statement.
-            let besides = if referrer.table == self.index { ids.clone() } else { Vec::new() };
-            let finding = statement(&referrer.find).bind(ids.clone()).bind(besides);
+            let finding = statement(&referrer.find).bind(ids.clone()).bind(self.besides(referrer, &ids));
             if let Some(row) = session.fetch_optional(finding)? {
                 return Err(Refused::InTheWay(format!("row {} {}", column::<Uuid>(&row, 0)?, referrer.said)));
             }

@@ -135,12 +135,7 @@ fn every_value_is_read_as_it_was_written() {
 }
 
 /// What an application writes, as SQL, and what it is then: the canonical text, or why not.
-fn check(column: &str, sql: &str, expected: &str) {
-    let mut installed = Installed::new(EVERY);
-    check_in(&mut installed, column, sql, expected);
-}
-
-fn check_in(installed: &mut Installed, column: &str, sql: &str, expected: &str) {
+fn check(installed: &mut Installed, column: &str, sql: &str, expected: &str) {
     installed.run(&format!("DELETE FROM every; INSERT INTO every (id, {column}) VALUES ('{}', {sql})", row_id(1)));
     let index = installed.tables[0].table.columns.iter().position(|found| found.name.as_str() == column).unwrap();
     let shown = match found(installed, 1) {
@@ -162,15 +157,11 @@ fn what_applications_write_is_read_without_loss_or_refused() {
         ("t", "''", "Canonical "),
         ("j", r#"'{"b": 1.0, "a": [1e3, -0], "a": null}'"#, r#"Canonical {"a":null,"b":1}"#),
         ("j", r#"'{"bb": 1, "c": "\u00e9\u0001"}'"#, r#"Canonical {"c":"é\u0001","bb":1}"#),
-        ("j", "'1e401'", "out of range"),
+        ("j", "'1e401'", "more than 400 digits"),
         ("tz", "'2024-01-31 12:00:00.5-05'", "Canonical 2024-01-31 17:00:00.5+00"),
         ("ts", "'0001-01-01 00:00'", "Canonical 0001-01-01 00:00:00"),
-        ("au", "NULL", "absent"),
     ] {
-        if sql == "NULL" {
-            continue;
-        }
-        check_in(&mut installed, column, sql, expected);
+        check(&mut installed, column, sql, expected);
     }
 }
 
@@ -192,11 +183,6 @@ fn a_value_that_no_type_of_ours_has_is_bad_and_printed() {
         ("tz", "'20000-01-01'"),
         ("au", "'nobody'"),
     ] {
-        check_in(&mut installed, column, sql, &format!(" in {{\"id\":\"{}\"", row_id(1)));
+        check(&mut installed, column, sql, &format!(" in {{\"id\":\"{}\"", row_id(1)));
     }
-}
-
-#[test]
-fn text_that_is_too_long_for_the_type_is_refused_by_the_column() {
-    check("v", "'abcde'", "Canonical abcde");
 }

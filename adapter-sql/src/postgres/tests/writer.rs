@@ -7,7 +7,7 @@ use crate::postgres::scope;
 use crate::postgres::session::doing;
 
 const FAMILY: &str = "
-CREATE TABLE people (id UUID PRIMARY KEY, name TEXT NOT NULL UNIQUE CHECK (length(name) < 9), age INTEGER UNIQUE);
+CREATE TABLE people (id UUID PRIMARY KEY, name TEXT NOT NULL UNIQUE CHECK (length(name) < 7), age INTEGER UNIQUE);
 CREATE TABLE pets (id UUID PRIMARY KEY, owner UUID REFERENCES people (id) ON DELETE CASCADE);
 CREATE TABLE cards (id UUID PRIMARY KEY, owner UUID NOT NULL UNIQUE REFERENCES people (id) ON DELETE RESTRICT);
 CREATE TABLE notes (id UUID PRIMARY KEY, owner UUID REFERENCES people (id) ON DELETE SET NULL);
@@ -73,13 +73,31 @@ fn a_deleted_row_leaves_its_unique_value_to_another() {
 }
 
 #[test]
-fn where_parked_values_are_refused_rows_make_place() {
-    // `name` is at most eight characters long, and what is parked there is longer.
+fn a_chain_of_unique_values_is_written_from_its_end() {
+    // `name` is at most six characters long, and what is parked there is longer.
     check(
-        &["people 1 anna -, people 2 bert -, cards 5 1", "people 1 dora -, people 2 anna -, cards 5 2"],
+        &["people 1 anna -, people 2 bert -, people 3 carl -", "people 1 bert -, people 2 carl -, people 3 dora -"],
         &expect![[r#"
-            cards|05|02||committed
-            people|01|dora||committed
+            people|01|bert||committed
+            people|02|carl||committed
+            people|03|dora||committed"#]],
+    );
+}
+
+#[test]
+fn a_row_that_goes_with_what_refers_to_it_leaves_its_unique_value() {
+    check(
+        &["people 2 anna -, pets 5 2, cards 6 2, nodes 7 7", "people 1 anna -, people 2, pets 5, cards 6, nodes 7"],
+        &expect!["people|01|anna||committed"],
+    );
+}
+
+#[test]
+fn where_parked_values_are_refused_rows_make_place() {
+    check(
+        &["people 1 anna -, people 2 bert -", "people 1 bert -, people 2 anna -"],
+        &expect![[r#"
+            people|01|bert||committed
             people|02|anna||committed"#]],
     );
 }
