@@ -29,6 +29,7 @@ impl SqliteDatabase {
         let mended = mend(&write, &self.schema)?;
         write.commit().map_err(doing("committing triggers"))?;
         self.connection.flush_prepared_statement_cache();
+        self.learn_spellings()?;
         self.check_statements()?;
         self.schema_cookie = Some(pragma(&self.connection, "schema_version").map_err(failed)?);
         self.warn_of_application_triggers()?;

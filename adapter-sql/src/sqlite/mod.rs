@@ -2,7 +2,7 @@
 //!
 //! * [`SqliteDatabase`] - the database, opened; implements [`Database`].
 //! * [`connect`] - what our connection may and may not do.
-//! * [`queue`], [`rows`], [`table`], [`values`] - out of the tables; [`writer`], [`references`] - into them.
+//! * [`queue`], [`rows`], [`table`], [`values`], [`spelling`] - out of the tables; [`writer`], [`references`] - into them.
 //! * [`install`], [`uninstall`] - tables and triggers come and go; [`guard`] - are they still there;
 //!   [`strict`] - do the tables take what the schema allows.
 //! * [`state`], [`rollbacks`] - bookkeeping; [`watch`] - noticing other processes' writes.
@@ -19,6 +19,7 @@ mod queue;
 mod references;
 mod rollbacks;
 mod rows;
+mod spelling;
 mod state;
 mod strict;
 mod table;
@@ -56,6 +57,8 @@ pub struct SqliteDatabase {
     schema: Schema,
     tables: Vec<TableSql>,
     references: References,
+    /// Whether the tables' columns have been looked at.
+    are_spellings_known: bool,
     /// `PRAGMA schema_version` when the triggers were last found in order.
     schema_cookie: Option<i64>,
     /// `PRAGMA data_version` at the last look.
@@ -75,6 +78,7 @@ impl SqliteDatabase {
             tables: table::tables(&schema),
             references: References::new(&schema),
             schema,
+            are_spellings_known: false,
             schema_cookie: None,
             data_version: None,
         })
@@ -82,6 +86,16 @@ impl SqliteDatabase {
 
     fn run(&self, doing_this: &'static str, sql: &str) -> Result<(), DatabaseError> {
         self.connection.prepare_cached(sql).and_then(|mut sql| sql.execute([])).map_err(doing(doing_this))?;
+        Ok(())
+    }
+
+    fn know_spellings(&mut self) -> Result<(), DatabaseError> {
+        if self.are_spellings_known { Ok(()) } else { self.learn_spellings() }
+    }
+
+    fn learn_spellings(&mut self) -> Result<(), DatabaseError> {
+        spelling::learn(&self.connection, &mut self.tables)?;
+        self.are_spellings_known = true;
         Ok(())
     }
 
@@ -99,13 +113,16 @@ impl Database for SqliteDatabase {
         self.schema = schema.clone();
         self.tables = table::tables(schema);
         self.references = References::new(schema);
+        self.are_spellings_known = false;
     }
 
     fn begin_read(&mut self) -> Result<(), DatabaseError> {
+        self.know_spellings()?;
         self.run("beginning to read", "BEGIN DEFERRED")
     }
 
     fn begin_write(&mut self, _: WriteScope<'_>) -> Result<Reach, DatabaseError> {
+        self.know_spellings()?;
         self.run("beginning to write", "BEGIN IMMEDIATE")?;
         Ok(Reach::Everything)
     }
@@ -206,16 +223,18 @@ impl Database for SqliteDatabase {
     }
 
     fn check_references(&mut self, fates: &[Fate]) -> Result<(), DatabaseError> {
-        self.references.check(&self.connection, fates)
+        self.references.check(&self.connection, &self.tables, fates)
     }
 
     fn overwrite(&mut self, table: usize, id: &StoredId, cells: &Image, marks: Marks<'_>) -> Result<(), DatabaseError> {
-        let overwritten = self.tables[table].overwrite(&self.connection, id, cells, marks);
+        let table = &self.tables[table];
+        let overwritten = table.overwrite(&self.connection, &table.turn(id.clone()), cells, marks);
         overwritten.map_err(doing("rewriting a row canonically"))
     }
 
     fn delete_stored(&mut self, table: usize, id: &StoredId) -> Result<(), DatabaseError> {
-        let deleted = TableSql::run_on_id(&self.connection, &self.tables[table].delete, id);
+        let table = &self.tables[table];
+        let deleted = TableSql::run_on_id(&self.connection, &table.delete, &table.turn(id.clone()));
         deleted.map_err(doing("deleting a refused row"))?;
         Ok(())
     }
@@ -294,6 +313,7 @@ impl Database for SqliteDatabase {
         self.connection.execute_batch(&bookkeeping()).map_err(doing("making the bookkeeping tables"))?;
         let tables = install::make_tables(&self.connection, &self.schema, existing)?;
         guard::mend(&self.connection, &self.schema)?;
+        self.learn_spellings()?;
         Ok(tables)
     }
 

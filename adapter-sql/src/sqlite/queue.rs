@@ -41,6 +41,7 @@ pub(super) fn read(connection: &Connection, tables: &[TableSql]) -> Result<Queue
             (Some(table), Some(id)) => {
                 queue.lines.push(Line::plain(seq, at_ms, Said::Touched(ShownRow { table, id })));
             }
+            // No UUID, or of no table: it has no other spelling.
             _ => queue.nameless.push(Nameless { seq, table, stored_id: owned(stored) }),
         }
     }
@@ -96,7 +97,7 @@ pub(super) fn read_rows(
 /// Reads what the join of the queue with a table found for one line.
 fn read_found(table: &TableSql, row: &rusqlite::Row<'_>) -> rusqlite::Result<Found> {
     const CELLS: usize = 4;
-    let stored_id = owned(row.get_ref(1)?);
+    let stored_id = table.turn(owned(row.get_ref(1)?));
     let is_absent = row.get_ref(CELLS + table.table.id_column)?.data_type() == rusqlite::types::Type::Null;
     if is_absent {
         return Ok(Found { stored_id, status: None, author: None, after: After::Absent });
@@ -163,7 +164,7 @@ pub(super) fn append(connection: &Connection, table: &TableSql, ids: &[StoredId]
     let sql = "INSERT INTO treaty_queue (table_name, row_id) VALUES (?1, ?2)";
     let mut statement = connection.prepare_cached(sql).map_err(&failed)?;
     for id in ids {
-        statement.execute(params![table.name(), id]).map_err(&failed)?;
+        statement.execute(params![table.name(), table.turn(id.clone())]).map_err(&failed)?;
     }
     Ok(())
 }
@@ -186,7 +187,7 @@ pub(super) fn ids(connection: &Connection, table: &TableSql) -> Result<BTreeSet<
     let sql = "SELECT DISTINCT row_id FROM treaty_queue WHERE table_name = ?1";
     let mut statement = connection.prepare(sql).map_err(&failed)?;
     let rows = statement.query_map([table.name()], |row| row.get_ref(0).map(owned)).map_err(&failed)?;
-    rows.map(|row| row.map(|stored| stored.print())).collect::<Result<_, _>>().map_err(failed)
+    rows.map(|row| row.map(|stored| table.turn(stored).print())).collect::<Result<_, _>>().map_err(failed)
 }
 
 /// Counts rows that wait in the queue.
@@ -225,7 +226,7 @@ pub(super) fn mark(
     let failed = doing("marking rows as committed");
     let mut statement = connection.prepare_cached(&table.set_status).map_err(&failed)?;
     for id in ids {
-        statement.execute(params![marks.status, marks.author, id]).map_err(&failed)?;
+        statement.execute(params![marks.status, marks.author, table.turn(id.clone())]).map_err(&failed)?;
     }
     Ok(())
 }

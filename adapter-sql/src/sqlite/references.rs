@@ -13,7 +13,7 @@ use treaty_engine::replica::RowImage;
 use treaty_schema::{Schema, Table};
 
 use super::error::doing;
-use super::table::{owned, read_id};
+use super::table::{TableSql, owned, read_id};
 use super::values::{Bound, stored_ref};
 use crate::database::{DatabaseError, Fate};
 
@@ -33,7 +33,7 @@ struct OfTable {
 struct Target {
     column: usize,
     key: String,
-    table: String,
+    table: usize,
     /// Finds a row of the target. Parameter: id.
     find: String,
 }
@@ -41,10 +41,18 @@ struct Target {
 /// A foreign key to a table.
 #[derive(Debug)]
 struct Referrer {
-    table: String,
+    table: usize,
+    column: usize,
     /// Finds a row that refers to another. Parameter: the id of the other.
     find: String,
     is_indexed: Cell<bool>,
+}
+
+/// Where to look.
+#[derive(Clone, Copy)]
+struct LookUp<'a> {
+    connection: &'a Connection,
+    tables: &'a [TableSql],
 }
 
 impl References {
@@ -54,7 +62,7 @@ impl References {
         let of_table = |(index, table): (usize, &Table)| OfTable {
             name: table.name.to_string(),
             targets: targets(schema, table),
-            referrers: tables.iter().flat_map(|referrer| referrers(referrer, index)).collect(),
+            referrers: tables.iter().enumerate().flat_map(|referrer| referrers(referrer, index)).collect(),
         };
         References(tables.iter().enumerate().map(of_table).collect())
     }
@@ -76,10 +84,16 @@ impl References {
     ///
     /// # Errors
     /// [`DatabaseError::Obstructed`] if a reference dangles.
-    pub(super) fn check(&self, connection: &Connection, fates: &[Fate]) -> Result<(), DatabaseError> {
+    pub(super) fn check(
+        &self,
+        connection: &Connection,
+        tables: &[TableSql],
+        fates: &[Fate],
+    ) -> Result<(), DatabaseError> {
+        let look_up = LookUp { connection, tables };
         fates.iter().try_for_each(|fate| match &fate.row {
-            Some(row) => self.0[fate.key.table].check_written(connection, fate.key.id, row),
-            None => self.0[fate.key.table].check_removed(connection, fate.key.id),
+            Some(row) => self.0[fate.key.table].check_written(look_up, fate.key.id, row),
+            None => self.0[fate.key.table].check_removed(look_up, fate.key.id),
         })
     }
 }
@@ -91,19 +105,20 @@ fn targets(schema: &Schema, table: &Table) -> Vec<Target> {
         Target {
             column: key.column,
             key: key.name.to_string(),
-            table: target.name.to_string(),
+            table: key.target,
             find: format!("SELECT 1 FROM {name} WHERE {id} = ?1"),
         }
     };
     table.foreign_keys.iter().map(target).collect()
 }
 
-fn referrers(table: &Table, target: usize) -> impl Iterator<Item = Referrer> {
-    table.foreign_keys.iter().filter(move |key| key.target == target).map(|key| {
+fn referrers((index, table): (usize, &Table), target: usize) -> impl Iterator<Item = Referrer> {
+    table.foreign_keys.iter().filter(move |key| key.target == target).map(move |key| {
         let (name, id) = (ident(table.name.as_str()), ident(table.columns[table.id_column].name.as_str()));
         let column = ident(table.columns[key.column].name.as_str());
         Referrer {
-            table: table.name.to_string(),
+            table: index,
+            column: key.column,
             find: format!("SELECT {id} FROM {name} WHERE {column} = ?1 LIMIT 1"),
             is_indexed: Cell::new(false),
         }
@@ -111,31 +126,39 @@ fn referrers(table: &Table, target: usize) -> impl Iterator<Item = Referrer> {
 }
 
 impl OfTable {
-    fn check_written(&self, connection: &Connection, id: RowId, row: &RowImage) -> Result<(), DatabaseError> {
+    fn check_written(&self, look_up: LookUp<'_>, id: RowId, row: &RowImage) -> Result<(), DatabaseError> {
         let failed = doing("looking for the target of a reference");
         for Target { column, key, table, find } in &self.targets {
             let Some(target) = &row.cells[*column] else { continue };
-            let mut statement = connection.prepare_cached(find).map_err(&failed)?;
-            if !statement.exists([Bound(Some(target))]).map_err(&failed)? {
-                let what = format!("its {key} refers to row {} of {table}, which is not there", target.to_text());
+            let table = &look_up.tables[*table];
+            let mut statement = look_up.connection.prepare_cached(find).map_err(&failed)?;
+            if !statement.exists([Bound(Some(target), table.id_spelling())]).map_err(&failed)? {
+                let (target, table) = (target.to_text(), table.name());
+                let what = format!("its {key} refers to row {target} of {table}, which is not there");
                 return Err(DatabaseError::Obstructed { table: self.name.clone(), row: id, what });
             }
         }
         Ok(())
     }
 
-    fn check_removed(&self, connection: &Connection, id: RowId) -> Result<(), DatabaseError> {
-        for Referrer { table, find, .. } in self.referrers.iter().filter(|referrer| referrer.is_indexed.get()) {
-            let found = connection
+    fn check_removed(&self, look_up: LookUp<'_>, id: RowId) -> Result<(), DatabaseError> {
+        for Referrer { table, column, find, .. } in self.referrers.iter().filter(|referrer| referrer.is_indexed.get()) {
+            let table = &look_up.tables[*table];
+            let id = table.spellings[*column].spell(id.0);
+            let found = look_up
+                .connection
                 .prepare_cached(find)
-                .and_then(|mut one| one.query_row([id.to_string()], |row| row.get_ref(0).map(owned)).optional())
+                .and_then(|mut one| one.query_row([id], |row| row.get_ref(0).map(owned)).optional())
                 .map_err(doing("looking for a reference"))?;
             if let Some(found) = found {
                 let (what, row) =
                     (format!("it refers to a row of {} that is gone", self.name), read_id(stored_ref(&found)));
                 return Err(match row {
-                    Some(row) => DatabaseError::Obstructed { table: table.clone(), row, what },
-                    None => DatabaseError::Damaged { what: format!("row {} of {table}: {what}", found.print()) },
+                    Some(row) => DatabaseError::Obstructed { table: table.name().to_owned(), row, what },
+                    None => {
+                        let what = format!("row {} of {}: {what}", found.print(), table.name());
+                        DatabaseError::Damaged { what }
+                    }
                 });
             }
         }

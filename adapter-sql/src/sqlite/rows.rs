@@ -17,19 +17,19 @@ pub(super) fn page(
 ) -> Result<TablePage, DatabaseError> {
     let failed = doing("reading a table");
     let PageBounds { rows_max, bytes_max } = bounds;
-    let after = after.map_or(String::new(), |id| id.to_string());
+    let after = after.map_or(String::new(), |id| table.spelt(id));
     let mut statement = connection.prepare_cached(&table.select_page).map_err(&failed)?;
     let mut rows = statement.query(params![after, i64::try_from(rows_max).unwrap_or(i64::MAX)]).map_err(&failed)?;
     let (mut page, mut bytes) = (TablePage::default(), 0);
     while let Some(row) = rows.next().map_err(&failed)? {
         let stored = row.get_ref(2 + table.table.id_column).map_err(&failed)?;
-        match read_id(stored).filter(|id| stored.as_str().is_ok_and(|text| text == id.to_string())) {
+        match read_id(stored).filter(|id| stored.as_str().is_ok_and(|text| text == table.spelt(*id))) {
             Some(id) => {
                 let row = read(table, id, row).map_err(&failed)?;
                 bytes += row.cells.iter().flatten().flatten().map(value_bytes).sum::<usize>();
                 page.rows.push(row);
             }
-            None => page.odd.push(owned(stored)),
+            None => page.odd.push(table.turn(owned(stored))),
         }
         if bytes > bytes_max {
             break;
@@ -43,7 +43,7 @@ pub(super) fn page(
 pub(super) fn one(connection: &Connection, table: &TableSql, id: RowId) -> Result<Option<TableRow>, DatabaseError> {
     connection
         .prepare_cached(&table.select_marked)
-        .and_then(|mut one| one.query_row([id.to_string()], |row| read(table, id, row)).optional())
+        .and_then(|mut one| one.query_row([table.spelt(id)], |row| read(table, id, row)).optional())
         .map_err(doing("reading a row"))
 }
 
@@ -61,6 +61,6 @@ pub(super) fn raw_json(
 ) -> Result<Option<String>, DatabaseError> {
     connection
         .prepare_cached(&table.select_one)
-        .and_then(|mut one| one.query_row([id], |row| table.read_raw_json(row, 0)).optional())
+        .and_then(|mut one| one.query_row([table.turn(id.clone())], |row| table.read_raw_json(row, 0)).optional())
         .map_err(doing("reading a row"))
 }

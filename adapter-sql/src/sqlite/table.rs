@@ -11,6 +11,7 @@ use treaty_schema::{LogicalType, Schema, Table};
 
 use crate::capture::{BadCell, Image, json_object};
 
+use super::spelling::Spelling;
 use super::values::{Bound, json_of_stored, read_cell};
 use crate::database::{COMMITTED, Form, Marks, REVERTED, StoredId};
 
@@ -23,6 +24,8 @@ pub(super) const AUTHOR: &str = "treaty_author";
 pub(super) struct TableSql {
     /// The table.
     pub(super) table: Table,
+    /// How its columns spell UUIDs.
+    pub(super) spellings: Vec<Spelling>,
     /// Its name, quoted.
     pub(super) quoted: String,
     /// Rows of a range of the queue, with what the table holds now. Parameters: first and last seq, name.
@@ -100,6 +103,7 @@ impl TableSql {
             ),
             holders: table.uniques.iter().map(|unique| holder_sql(&quoted, id, &names, &unique.columns)).collect(),
             park: park_sql(table, &quoted, id, &names),
+            spellings: vec![Spelling::Hyphens; table.columns.len()],
             table: table.clone(),
             quoted,
         }
@@ -117,7 +121,7 @@ impl TableSql {
         let (mut cells, mut bad) = (Vec::with_capacity(self.table.columns.len()), Vec::new());
         let mut form = Form::Canonical;
         for (index, column) in self.table.columns.iter().enumerate() {
-            match read_cell(column.logical_type, row.get_ref(offset + index)?) {
+            match read_cell(column.logical_type, self.spellings[index], row.get_ref(offset + index)?) {
                 Ok(cell) => {
                     if cell.form == Form::Other {
                         form = Form::Other;
@@ -146,7 +150,7 @@ impl TableSql {
     pub(super) fn put(&self, connection: &Connection, cells: &Image, marks: Marks<'_>) -> rusqlite::Result<usize> {
         for sql in [&self.update, &self.insert] {
             let mut statement = connection.prepare_cached(sql)?;
-            bind_row(&mut statement, cells, marks)?;
+            self.bind_row(&mut statement, cells, marks)?;
             let row_count = statement.raw_execute()?;
             if row_count > 0 {
                 return Ok(row_count);
@@ -164,7 +168,7 @@ impl TableSql {
         marks: Marks<'_>,
     ) -> rusqlite::Result<()> {
         let mut statement = connection.prepare_cached(&self.rewrite)?;
-        bind_row(&mut statement, cells, marks)?;
+        self.bind_row(&mut statement, cells, marks)?;
         statement.raw_bind_parameter(cells.len() + 3, stored_id)?;
         statement.raw_execute()?;
         Ok(())
@@ -193,9 +197,9 @@ impl TableSql {
                 continue;
             }
             let mut statement = connection.prepare_cached(sql)?;
-            statement.raw_bind_parameter(1, id.to_string())?;
+            statement.raw_bind_parameter(1, self.spelt(id))?;
             for (index, &column) in unique.columns.iter().enumerate() {
-                statement.raw_bind_parameter(index + 2, Bound(cells[column].as_ref()))?;
+                statement.raw_bind_parameter(index + 2, Bound(cells[column].as_ref(), self.spellings[column]))?;
             }
             let mut rows = statement.raw_query();
             while let Some(row) = rows.next()? {
@@ -207,14 +211,29 @@ impl TableSql {
         }
         Ok(found)
     }
-}
 
-fn bind_row(statement: &mut Statement<'_>, cells: &Image, marks: Marks<'_>) -> rusqlite::Result<()> {
-    for (index, cell) in cells.iter().enumerate() {
-        statement.raw_bind_parameter(index + 1, Bound(cell.as_ref()))?;
+    fn bind_row(&self, statement: &mut Statement<'_>, cells: &Image, marks: Marks<'_>) -> rusqlite::Result<()> {
+        for (index, (cell, spelling)) in cells.iter().zip(&self.spellings).enumerate() {
+            statement.raw_bind_parameter(index + 1, Bound(cell.as_ref(), *spelling))?;
+        }
+        statement.raw_bind_parameter(cells.len() + 1, marks.status)?;
+        statement.raw_bind_parameter(cells.len() + 2, marks.author)
     }
-    statement.raw_bind_parameter(cells.len() + 1, marks.status)?;
-    statement.raw_bind_parameter(cells.len() + 2, marks.author)
+
+    /// How the table spells its ids.
+    pub(super) fn id_spelling(&self) -> Spelling {
+        self.spellings[self.table.id_column]
+    }
+
+    /// Returns an id as the table holds it.
+    pub(super) fn spelt(&self, id: RowId) -> String {
+        self.id_spelling().spell(id.0)
+    }
+
+    /// Turns a stored id into what the rest calls it, and back.
+    pub(super) fn turn(&self, id: StoredId) -> StoredId {
+        self.id_spelling().turn(id)
+    }
 }
 
 fn holder_sql(quoted: &str, id: &str, names: &[String], columns: &[usize]) -> String {
@@ -272,7 +291,7 @@ pub(super) fn read_id(stored: ValueRef<'_>) -> Option<RowId> {
     if stored.data_type() == Type::Null {
         return None;
     }
-    match read_cell(LogicalType::Uuid, stored).ok()?.value? {
+    match read_cell(LogicalType::Uuid, Spelling::Hyphens, stored).ok()?.value? {
         treaty_schema::Value::Uuid(bytes) => Some(RowId(bytes)),
         _ => None,
     }

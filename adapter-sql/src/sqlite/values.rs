@@ -8,6 +8,7 @@
 use rusqlite::types::{ToSqlOutput, Value as Stored, ValueRef};
 use treaty_schema::{LogicalType, Value, ValueError};
 
+use super::spelling::Spelling;
 use crate::capture::json_text;
 use crate::database::{Form, StoredId};
 
@@ -35,7 +36,11 @@ pub(super) enum CellError {
 ///
 /// # Errors
 /// [`CellError`]; nothing is ever rounded.
-pub(super) fn read_cell(logical_type: LogicalType, stored: ValueRef<'_>) -> Result<Cell, CellError> {
+pub(super) fn read_cell(
+    logical_type: LogicalType,
+    spelling: Spelling,
+    stored: ValueRef<'_>,
+) -> Result<Cell, CellError> {
     let value = match stored {
         ValueRef::Null => return Ok(Cell { value: None, form: Form::Canonical }),
         ValueRef::Integer(integer) => logical_type.read_integer(integer)?,
@@ -43,17 +48,18 @@ pub(super) fn read_cell(logical_type: LogicalType, stored: ValueRef<'_>) -> Resu
         ValueRef::Blob(bytes) => logical_type.read_bytes(bytes)?,
         ValueRef::Text(bytes) => logical_type.parse(std::str::from_utf8(bytes).map_err(|_| CellError::NotUtf8)?)?,
     };
-    let form = if is_canonical(&value, stored) { Form::Canonical } else { Form::Other };
+    let form = if is_canonical(&value, spelling, stored) { Form::Canonical } else { Form::Other };
     Ok(Cell { value: Some(value), form })
 }
 
-fn is_canonical(value: &Value, stored: ValueRef<'_>) -> bool {
+fn is_canonical(value: &Value, spelling: Spelling, stored: ValueRef<'_>) -> bool {
     match (value, stored) {
         (Value::Boolean(_) | Value::Integer(_) | Value::BigInt(_), ValueRef::Integer(_))
         | (Value::Bytes(_), ValueRef::Blob(_))
         | (Value::Text(_), ValueRef::Text(_)) => true,
         // -0 is stored as a real and read as 0.
         (Value::Double(double), ValueRef::Real(real)) => double.as_f64().to_bits() == real.to_bits(),
+        (Value::Uuid(uuid), ValueRef::Text(bytes)) => spelling.spell(*uuid).as_bytes() == bytes,
         (_, ValueRef::Text(bytes)) => is_text_class(value) && value.to_text().as_bytes() == bytes,
         _ => false,
     }
@@ -85,11 +91,15 @@ pub(super) fn write_value(value: &Value) -> ToSqlOutput<'_> {
 
 /// A cell, ready to be bound.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bound<'v>(pub(super) Option<&'v Value>);
+pub(super) struct Bound<'v>(pub(super) Option<&'v Value>, pub(super) Spelling);
 
 impl rusqlite::ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.0.map_or(ToSqlOutput::Owned(Stored::Null), write_value))
+        Ok(match self.0 {
+            None => ToSqlOutput::Owned(Stored::Null),
+            Some(Value::Uuid(uuid)) => ToSqlOutput::Owned(Stored::Text(self.1.spell(*uuid))),
+            Some(value) => write_value(value),
+        })
     }
 }
 
@@ -133,7 +143,7 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         let shown = connection
             .query_row(&format!("SELECT {sql}"), [], |row| {
-                Ok(match read_cell(logical_type, row.get_ref(0)?) {
+                Ok(match read_cell(logical_type, Spelling::Hyphens, row.get_ref(0)?) {
                     Err(error) => format!("refused: {error}"),
                     Ok(Cell { value: None, .. }) => "null".to_owned(),
                     Ok(Cell { value: Some(value), form }) => {
@@ -141,7 +151,7 @@ mod tests {
                         let again =
                             connection.query_row("SELECT quote(?1)", [&written], |row| row.get::<_, String>(0))?;
                         let back: Cell = connection.query_row("SELECT ?1", [&written], |row| {
-                            Ok(read_cell(logical_type, row.get_ref(0)?).unwrap())
+                            Ok(read_cell(logical_type, Spelling::Hyphens, row.get_ref(0)?).unwrap())
                         })?;
                         assert_eq!(back, Cell { value: Some(value), form: Form::Canonical });
                         format!("{form:?} {again}")
@@ -202,7 +212,7 @@ mod tests {
             (LogicalType::Uuid, "x'0123456789abcdef0123456789abcdef'"),
         ] {
             let connection = Connection::open_in_memory().unwrap();
-            let read = |row: &rusqlite::Row<'_>| Ok(read_cell(logical_type, row.get_ref(0)?));
+            let read = |row: &rusqlite::Row<'_>| Ok(read_cell(logical_type, Spelling::Hyphens, row.get_ref(0)?));
             let cell = connection.query_row(&format!("SELECT {sql}"), [], read).unwrap();
             assert!(cell.is_err(), "{logical_type:?} {sql}: {cell:?}");
         }

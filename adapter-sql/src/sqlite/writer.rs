@@ -138,7 +138,7 @@ impl<'w> Writer<'w> {
 
     fn remove(&self, key: ShownRow) -> Result<(), DatabaseError> {
         let table = &self.tables[key.table];
-        let (failed, id) = (doing("deleting a row"), key.id.to_string());
+        let (failed, id) = (doing("deleting a row"), table.spelt(key.id));
         let row_count = match TableSql::run_on_id(self.connection, &table.delete, &id) {
             Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
                 return Err(self.obstructed(key, cause.to_string()));

@@ -12,6 +12,7 @@ mod capture;
 mod concurrent;
 #[cfg(test)]
 mod crash;
+mod digits;
 #[cfg(test)]
 mod flips;
 #[cfg(test)]
