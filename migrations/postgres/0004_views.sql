@@ -16,8 +16,8 @@ CREATE TABLE treaty.views (
   made  timestamptz NOT NULL DEFAULT now()
 );
 
--- Whether the sidecar sleeps and wants to be told of the next commit. Empty unless the operator chose NOTIFY: a pending
--- NOTIFY takes a lock of the whole cluster at commit. Empty after a crash, too.
+-- Whether the sidecar sleeps and wants to be told of the next commit. Empty unless the operator chose NOTIFY, which a trigger
+-- on the queue does then (treaty.tell): a pending NOTIFY takes a lock of the whole cluster at commit. Empty after a crash, too.
 CREATE UNLOGGED TABLE treaty.wake (armed boolean NOT NULL);
 
 -- Functions are in functions.sql from here on, which is run again whenever one differs.

@@ -148,8 +148,8 @@ CREATE TABLE treaty.views (
   made  timestamptz NOT NULL DEFAULT now()
 );
 
--- Whether the sidecar sleeps and wants to be told of the next commit. Empty unless the operator chose NOTIFY: a pending
--- NOTIFY takes a lock of the whole cluster at commit. Empty after a crash, too.
+-- Whether the sidecar sleeps and wants to be told of the next commit. Empty unless the operator chose NOTIFY, which a trigger
+-- on the queue does then (treaty.tell): a pending NOTIFY takes a lock of the whole cluster at commit. Empty after a crash, too.
 CREATE UNLOGGED TABLE treaty.wake (armed boolean NOT NULL);
 
 -- Functions are in functions.sql from here on, which is run again whenever one differs.
@@ -165,6 +165,7 @@ GRANT USAGE ON SCHEMA treaty TO PUBLIC;
 -- The functions of the bookkeeping, as they are now: run after the numbered files, and again whenever one is not as here.
 
 -- Whether the session is the sidecar's: asked only where treaty.applying is on, which any role could set.
+-- IS NOT DISTINCT FROM there: where it was never set, NULL = 'on' AND … would ask for every row.
 CREATE OR REPLACE FUNCTION treaty.is_sidecar() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
   SELECT EXISTS (SELECT FROM treaty.state s WHERE s.role = session_user)
@@ -178,24 +179,24 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION treaty.is_applying() TO PUBLIC;
 
--- Capture, by statement; the argument is the table's name in the schema.
+-- Capture, by statement; the argument is the table's name in the schema. What runs for each statement of an application is
+-- counted in microseconds: one expression decides whether anything is out of the ordinary, one statement writes the lines.
+-- (A function in that expression costs more than the lines, called or not.)
 --
 -- The view is read now, not when the statement began: what the sidecar applied in between the statement's rows hold already,
--- because a row is written in its newest version.
+-- because a row is written in its newest version. A row whose status is not 'pending' was copied from somewhere, and its author
+-- with it: nobody named that author now.
 CREATE OR REPLACE FUNCTION treaty.capture_new() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF named !~ '^id1[a-z2-7]{60}$' THEN
-    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  IF current_setting('treaty.applying', true) = 'on' OR current_setting('treaty.author', true) !~ '^(id1[a-z2-7]{60})?$' THEN
+    IF treaty.is_sidecar() AND current_setting('treaty.applying', true) = 'on' THEN RETURN NULL; END IF;
+    PERFORM treaty.check_author();
   END IF;
   INSERT INTO treaty.queue (table_name, row_id, view, author)
   SELECT TG_ARGV[0], n.id, coalesce((SELECT s.view FROM treaty.state s), 0),
-    coalesce(CASE WHEN n.treaty_status = 'pending' THEN n.treaty_author END, named)
+    coalesce(CASE WHEN n.treaty_status = 'pending' THEN n.treaty_author END, nullif(current_setting('treaty.author', true), ''))
   FROM new_rows n;
-  IF FOUND AND EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
   RETURN NULL;
 END $$;
 REVOKE EXECUTE ON FUNCTION treaty.capture_new() FROM PUBLIC;
@@ -203,16 +204,14 @@ REVOKE EXECUTE ON FUNCTION treaty.capture_new() FROM PUBLIC;
 -- A deleted row names nobody.
 CREATE OR REPLACE FUNCTION treaty.capture_old() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF named !~ '^id1[a-z2-7]{60}$' THEN
-    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  IF current_setting('treaty.applying', true) = 'on' OR current_setting('treaty.author', true) !~ '^(id1[a-z2-7]{60})?$' THEN
+    IF treaty.is_sidecar() AND current_setting('treaty.applying', true) = 'on' THEN RETURN NULL; END IF;
+    PERFORM treaty.check_author();
   END IF;
   INSERT INTO treaty.queue (table_name, row_id, view, author)
-  SELECT TG_ARGV[0], o.id, coalesce((SELECT s.view FROM treaty.state s), 0), named FROM old_rows o;
-  IF FOUND AND EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  SELECT TG_ARGV[0], o.id, coalesce((SELECT s.view FROM treaty.state s), 0), nullif(current_setting('treaty.author', true), '')
+  FROM old_rows o;
   RETURN NULL;
 END $$;
 REVOKE EXECUTE ON FUNCTION treaty.capture_old() FROM PUBLIC;
@@ -221,19 +220,19 @@ REVOKE EXECUTE ON FUNCTION treaty.capture_old() FROM PUBLIC;
 -- statement.
 CREATE OR REPLACE FUNCTION treaty.capture_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' OR current_setting('treaty.author', true) !~ '^(id1[a-z2-7]{60})?$' THEN
+    IF treaty.is_sidecar() AND current_setting('treaty.applying', true) = 'on' THEN RETURN NULL; END IF;
+    PERFORM treaty.check_author();
+  END IF;
   IF TG_OP = 'DELETE' THEN
     INSERT INTO treaty.queue (table_name, row_id, view, author)
-    VALUES (TG_ARGV[0], OLD.id, coalesce((SELECT s.view FROM treaty.state s), 0), named);
+    VALUES (TG_ARGV[0], OLD.id, coalesce((SELECT s.view FROM treaty.state s), 0), nullif(current_setting('treaty.author', true), ''));
   ELSE
     INSERT INTO treaty.queue (table_name, row_id, view, author)
     VALUES (TG_ARGV[0], NEW.id, coalesce((SELECT s.view FROM treaty.state s), 0),
-      coalesce(CASE WHEN NEW.treaty_status = 'pending' THEN NEW.treaty_author END, named));
+      coalesce(CASE WHEN NEW.treaty_status = 'pending' THEN NEW.treaty_author END, nullif(current_setting('treaty.author', true), '')));
   END IF;
-  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
   RETURN NULL;
 END $$;
 REVOKE EXECUTE ON FUNCTION treaty.capture_row() FROM PUBLIC;
@@ -242,38 +241,43 @@ REVOKE EXECUTE ON FUNCTION treaty.capture_row() FROM PUBLIC;
 -- snapshot of its own does not see, and nobody could note.
 CREATE OR REPLACE FUNCTION treaty.capture_truncate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF named !~ '^id1[a-z2-7]{60}$' THEN
-    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
-  END IF;
+  IF treaty.is_sidecar() AND current_setting('treaty.applying', true) = 'on' THEN RETURN NULL; END IF;
+  PERFORM treaty.check_author();
   IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
     RAISE EXCEPTION USING MESSAGE = TG_ARGV[0] || ': TRUNCATE in a transaction that is ' || current_setting('transaction_isolation')
       || ' could remove rows that it does not see', HINT = 'Use DELETE, or READ COMMITTED.', ERRCODE = 'feature_not_supported';
   END IF;
   EXECUTE format('INSERT INTO treaty.queue (table_name, row_id, view, author)
     SELECT %L, t.id, coalesce((SELECT s.view FROM treaty.state s), 0), %L FROM %I.%I t',
-    TG_ARGV[0], named, TG_TABLE_SCHEMA, TG_TABLE_NAME);
-  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+    TG_ARGV[0], nullif(current_setting('treaty.author', true), ''), TG_TABLE_SCHEMA, TG_TABLE_NAME);
   RETURN NULL;
 END $$;
 REVOKE EXECUTE ON FUNCTION treaty.capture_truncate() FROM PUBLIC;
 
--- A row that is inserted with another status was copied from somewhere, and its author with it: neither is true of this row.
-CREATE OR REPLACE FUNCTION treaty.insert_pending() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+-- Fails a statement whose session names an author who is none: an error now, instead of a refusal later.
+CREATE OR REPLACE FUNCTION treaty.check_author() RETURNS void LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  NEW.treaty_status := 'pending';
-  NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
-  RETURN NEW;
+  IF current_setting('treaty.author', true) !~ '^(id1[a-z2-7]{60})?$' THEN
+    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || current_setting('treaty.author', true),
+      ERRCODE = 'invalid_parameter_value';
+  END IF;
 END $$;
-REVOKE EXECUTE ON FUNCTION treaty.insert_pending() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION treaty.check_author() FROM PUBLIC;
+
+-- Tells the sidecar, if it sleeps. Run by a trigger on the queue, which is there only if the operator chose NOTIFY: to look at
+-- treaty.wake costs a tenth of an insert.
+CREATE OR REPLACE FUNCTION treaty.tell() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.tell() FROM PUBLIC;
 
 -- Fires only if a statement names the author, and says so to the trigger after it, in the row itself.
-CREATE OR REPLACE FUNCTION treaty.name_author() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
+CREATE OR REPLACE FUNCTION treaty.name_author() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   NEW.treaty_status := 'named';
   RETURN NEW;
@@ -288,13 +292,13 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 REVOKE EXECUTE ON FUNCTION treaty.names_other(author text) FROM PUBLIC;
 
--- Whether the running transaction has written a row.
+-- Whether the running transaction has written a row: asked by triggers that run as whoever writes.
 CREATE OR REPLACE FUNCTION treaty.has_written(table_name text, row_id uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
   SELECT EXISTS (SELECT FROM treaty.queue q WHERE q.transaction = pg_current_xact_id()
     AND q.row_id = has_written.row_id AND q.table_name = has_written.table_name)
 $$;
-REVOKE EXECUTE ON FUNCTION treaty.has_written(table_name text, row_id uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION treaty.has_written(table_name text, row_id uuid) TO PUBLIC;
 
 CREATE TABLE "public"."staff" (
   "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -302,28 +306,29 @@ CREATE TABLE "public"."staff" (
   "name" text COLLATE "C" NOT NULL,
   "lead" boolean NOT NULL DEFAULT FALSE,
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
+  "treaty_author" text,
   CONSTRAINT "staff_who_key" UNIQUE ("who")
 );
 
-CREATE OR REPLACE FUNCTION treaty."update_staff"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
+CREATE OR REPLACE FUNCTION treaty."update_staff"() RETURNS trigger LANGUAGE plpgsql AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
-  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'staff: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."who" IS DISTINCT FROM OLD."who" THEN
-    RAISE EXCEPTION USING MESSAGE = 'staff.who never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."lead" IS DISTINCT FROM OLD."lead" THEN
-    RAISE EXCEPTION USING MESSAGE = 'staff.lead never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW.treaty_status <> 'named' THEN
-    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('staff', OLD."id") THEN
-      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  IF NEW."id" IS DISTINCT FROM OLD."id" OR NEW."who" IS DISTINCT FROM OLD."who" OR NEW."lead" IS DISTINCT FROM OLD."lead" OR current_setting('treaty.applying', true) = 'on'
+    OR (OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending') THEN
+    IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'staff: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF current_setting('treaty.applying', true) = 'on' THEN RETURN NEW; END IF;
+    IF NEW."who" IS DISTINCT FROM OLD."who" THEN
+      RAISE EXCEPTION USING MESSAGE = 'staff.who never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."lead" IS DISTINCT FROM OLD."lead" THEN
+      RAISE EXCEPTION USING MESSAGE = 'staff.lead never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.treaty_status <> 'named' AND OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending' THEN
+      IF treaty.has_written('staff', OLD."id") THEN NEW.treaty_status := 'pending'; RETURN NEW; END IF;
     END IF;
   END IF;
+  IF NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
@@ -331,7 +336,9 @@ REVOKE EXECUTE ON FUNCTION treaty."update_staff"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_insert_staff"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE r1."id" <> n."id" AND ((r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'staff: policy leads_hire refuses this INSERT', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -341,7 +348,9 @@ REVOKE EXECUTE ON FUNCTION treaty."may_insert_staff"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_update_staff"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE ((o."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity))) IS NOT TRUE AND ROW(o."id", o."who", o."name", o."lead") IS DISTINCT FROM ROW(n."id", n."who", n."name", n."lead")) THEN
     RAISE EXCEPTION USING MESSAGE = 'staff: policy own_name refuses this UPDATE', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -351,16 +360,15 @@ REVOKE EXECUTE ON FUNCTION treaty."may_update_staff"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_delete_staff"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM (SELECT * FROM "public"."staff" UNION ALL SELECT * FROM old_rows) r1 WHERE ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
     RAISE EXCEPTION USING MESSAGE = 'staff: policy leads_dismiss refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
 END $treaty$;
 REVOKE EXECUTE ON FUNCTION treaty."may_delete_staff"() FROM PUBLIC;
-CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."staff" FOR EACH ROW
-WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
-ALTER TABLE "public"."staff" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."staff" FOR EACH ROW
 WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
 ALTER TABLE "public"."staff" ENABLE ALWAYS TRIGGER "zz_treaty_named";
@@ -393,24 +401,25 @@ CREATE TABLE "public"."suppliers" (
   "closes" time NOT NULL DEFAULT '17:30:00'::time CONSTRAINT "closes must be before 24:00" CHECK ("closes" < '24:00'),
   "contract" bytea,
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
+  "treaty_author" text,
   CONSTRAINT "contract_runs_forward" CHECK ((("until" IS NULL) OR ((NOT ("since" IS NULL)) AND ("since" <= "until")))),
   CONSTRAINT "opens_before_it_closes" CHECK (("opens" < "closes")),
   CONSTRAINT "suppliers_vat_key" UNIQUE ("vat")
 );
 
-CREATE OR REPLACE FUNCTION treaty."update_suppliers"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
+CREATE OR REPLACE FUNCTION treaty."update_suppliers"() RETURNS trigger LANGUAGE plpgsql AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
-  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'suppliers: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW.treaty_status <> 'named' THEN
-    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('suppliers', OLD."id") THEN
-      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  IF NEW."id" IS DISTINCT FROM OLD."id" OR current_setting('treaty.applying', true) = 'on'
+    OR (OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending') THEN
+    IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'suppliers: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF current_setting('treaty.applying', true) = 'on' THEN RETURN NEW; END IF;
+    IF NEW.treaty_status <> 'named' AND OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending' THEN
+      IF treaty.has_written('suppliers', OLD."id") THEN NEW.treaty_status := 'pending'; RETURN NEW; END IF;
     END IF;
   END IF;
+  IF NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
@@ -418,7 +427,9 @@ REVOKE EXECUTE ON FUNCTION treaty."update_suppliers"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_insert_suppliers"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'suppliers: policy staff_add refuses this INSERT', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -428,7 +439,9 @@ REVOKE EXECUTE ON FUNCTION treaty."may_insert_suppliers"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_update_suppliers"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)))) IS NOT TRUE AND ROW(o."id", o."name", o."vat", o."since", o."until", o."opens", o."closes", o."contract") IS DISTINCT FROM ROW(n."id", n."name", n."vat", n."since", n."until", n."opens", n."closes", n."contract") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'suppliers: policy staff_edit refuses this UPDATE', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -438,16 +451,15 @@ REVOKE EXECUTE ON FUNCTION treaty."may_update_suppliers"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_delete_suppliers"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
     RAISE EXCEPTION USING MESSAGE = 'suppliers: policy leads_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
 END $treaty$;
 REVOKE EXECUTE ON FUNCTION treaty."may_delete_suppliers"() FROM PUBLIC;
-CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."suppliers" FOR EACH ROW
-WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
-ALTER TABLE "public"."suppliers" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."suppliers" FOR EACH ROW
 WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
 ALTER TABLE "public"."suppliers" ENABLE ALWAYS TRIGGER "zz_treaty_named";
@@ -483,7 +495,7 @@ CREATE TABLE "public"."products" (
   "pack_size" integer NOT NULL DEFAULT 1,
   "attributes" jsonb,
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
+  "treaty_author" text,
   CONSTRAINT "products_cost_check" CHECK (("cost" >= '0'::numeric)),
   CONSTRAINT "products_tax_check" CHECK ((("tax" >= '0'::numeric) AND ("tax" <= '1'::numeric))),
   CONSTRAINT "products_weight_kg_check" CHECK (("weight_kg" > '0'::double precision)),
@@ -494,18 +506,19 @@ CREATE TABLE "public"."products" (
   CONSTRAINT "products_supplier_id_fkey" FOREIGN KEY ("supplier_id") REFERENCES "public"."suppliers" ("id") ON DELETE RESTRICT DEFERRABLE INITIALLY IMMEDIATE
 );
 
-CREATE OR REPLACE FUNCTION treaty."update_products"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
+CREATE OR REPLACE FUNCTION treaty."update_products"() RETURNS trigger LANGUAGE plpgsql AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
-  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'products: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW.treaty_status <> 'named' THEN
-    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('products', OLD."id") THEN
-      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  IF NEW."id" IS DISTINCT FROM OLD."id" OR current_setting('treaty.applying', true) = 'on'
+    OR (OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending') THEN
+    IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'products: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF current_setting('treaty.applying', true) = 'on' THEN RETURN NEW; END IF;
+    IF NEW.treaty_status <> 'named' AND OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending' THEN
+      IF treaty.has_written('products', OLD."id") THEN NEW.treaty_status := 'pending'; RETURN NEW; END IF;
     END IF;
   END IF;
+  IF NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
@@ -513,7 +526,9 @@ REVOKE EXECUTE ON FUNCTION treaty."update_products"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_insert_products"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'products: policy staff_list refuses this INSERT', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -523,7 +538,9 @@ REVOKE EXECUTE ON FUNCTION treaty."may_insert_products"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_update_products"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)))) IS NOT TRUE AND ROW(o."id", o."sku", o."name", o."supplier_id", o."cost", o."price", o."reduced", o."tax", o."weight_kg", o."pack_size", o."attributes") IS DISTINCT FROM ROW(n."id", n."sku", n."name", n."supplier_id", n."cost", n."price", n."reduced", n."tax", n."weight_kg", n."pack_size", n."attributes") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'products: policy staff_price refuses this UPDATE', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -533,16 +550,15 @@ REVOKE EXECUTE ON FUNCTION treaty."may_update_products"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_delete_products"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
     RAISE EXCEPTION USING MESSAGE = 'products: policy leads_delist refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
 END $treaty$;
 REVOKE EXECUTE ON FUNCTION treaty."may_delete_products"() FROM PUBLIC;
-CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."products" FOR EACH ROW
-WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
-ALTER TABLE "public"."products" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."products" FOR EACH ROW
 WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
 ALTER TABLE "public"."products" ENABLE ALWAYS TRIGGER "zz_treaty_named";
@@ -574,25 +590,26 @@ CREATE TABLE "public"."deliveries" (
   "slot_to" timestamp NOT NULL CONSTRAINT "slot_to must be within the years 1 to 9999" CHECK ("slot_to" >= '0001-01-01' AND "slot_to" < '10000-01-01'),
   "freight" numeric(20, 2) NOT NULL DEFAULT '0.00'::numeric CONSTRAINT "freight must not be NaN" CHECK ("freight" <> 'NaN'),
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
+  "treaty_author" text,
   CONSTRAINT "deliveries_freight_check" CHECK (("freight" >= '0'::numeric)),
   CONSTRAINT "arrived_after_order" CHECK (("arrived_at" >= "ordered_at")),
   CONSTRAINT "slot_runs_forward" CHECK (("slot_from" < "slot_to")),
   CONSTRAINT "deliveries_supplier_id_fkey" FOREIGN KEY ("supplier_id") REFERENCES "public"."suppliers" ("id") ON DELETE RESTRICT DEFERRABLE INITIALLY IMMEDIATE
 );
 
-CREATE OR REPLACE FUNCTION treaty."update_deliveries"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
+CREATE OR REPLACE FUNCTION treaty."update_deliveries"() RETURNS trigger LANGUAGE plpgsql AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
-  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'deliveries: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW.treaty_status <> 'named' THEN
-    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('deliveries', OLD."id") THEN
-      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  IF NEW."id" IS DISTINCT FROM OLD."id" OR current_setting('treaty.applying', true) = 'on'
+    OR (OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending') THEN
+    IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'deliveries: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF current_setting('treaty.applying', true) = 'on' THEN RETURN NEW; END IF;
+    IF NEW.treaty_status <> 'named' AND OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending' THEN
+      IF treaty.has_written('deliveries', OLD."id") THEN NEW.treaty_status := 'pending'; RETURN NEW; END IF;
     END IF;
   END IF;
+  IF NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
@@ -600,7 +617,9 @@ REVOKE EXECUTE ON FUNCTION treaty."update_deliveries"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_insert_deliveries"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'deliveries: policy staff_order refuses this INSERT', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -610,7 +629,9 @@ REVOKE EXECUTE ON FUNCTION treaty."may_insert_deliveries"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_update_deliveries"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)))) IS NOT TRUE AND ROW(o."id", o."supplier_id", o."ordered_at", o."arrived_at", o."slot_from", o."slot_to", o."freight") IS DISTINCT FROM ROW(n."id", n."supplier_id", n."ordered_at", n."arrived_at", n."slot_from", n."slot_to", n."freight") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'deliveries: policy staff_amend refuses this UPDATE', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -620,16 +641,15 @@ REVOKE EXECUTE ON FUNCTION treaty."may_update_deliveries"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_delete_deliveries"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."staff" r1 WHERE ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND r1."lead"))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
     RAISE EXCEPTION USING MESSAGE = 'deliveries: policy leads_cancel refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
 END $treaty$;
 REVOKE EXECUTE ON FUNCTION treaty."may_delete_deliveries"() FROM PUBLIC;
-CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."deliveries" FOR EACH ROW
-WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
-ALTER TABLE "public"."deliveries" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."deliveries" FOR EACH ROW
 WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
 ALTER TABLE "public"."deliveries" ENABLE ALWAYS TRIGGER "zz_treaty_named";
@@ -661,43 +681,44 @@ CREATE TABLE "public"."movements" (
   "unit_price" numeric(12, 2) CONSTRAINT "unit_price must not be NaN" CHECK ("unit_price" <> 'NaN'),
   "at" timestamptz NOT NULL DEFAULT now() CONSTRAINT "at must be within the years 1 to 9999" CHECK ("at" >= '0001-01-01 00:00:00+00' AND "at" < '10000-01-01 00:00:00+00'),
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
+  "treaty_author" text,
   CONSTRAINT "movements_quantity_check" CHECK (("quantity" <> '0'::bigint)),
   CONSTRAINT "sales_have_a_price" CHECK ((("quantity" > '0'::bigint) OR (NOT ("unit_price" IS NULL)))),
   CONSTRAINT "movements_product_id_fkey" FOREIGN KEY ("product_id") REFERENCES "public"."products" ("id") ON DELETE RESTRICT DEFERRABLE INITIALLY IMMEDIATE,
   CONSTRAINT "movements_delivery_id_fkey" FOREIGN KEY ("delivery_id") REFERENCES "public"."deliveries" ("id") ON DELETE CASCADE DEFERRABLE INITIALLY IMMEDIATE
 );
 
-CREATE OR REPLACE FUNCTION treaty."update_movements"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
+CREATE OR REPLACE FUNCTION treaty."update_movements"() RETURNS trigger LANGUAGE plpgsql AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
-  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'movements: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."product_id" IS DISTINCT FROM OLD."product_id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'movements.product_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."delivery_id" IS DISTINCT FROM OLD."delivery_id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'movements.delivery_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."booked_by" IS DISTINCT FROM OLD."booked_by" THEN
-    RAISE EXCEPTION USING MESSAGE = 'movements.booked_by never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."quantity" IS DISTINCT FROM OLD."quantity" THEN
-    RAISE EXCEPTION USING MESSAGE = 'movements.quantity never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."unit_price" IS DISTINCT FROM OLD."unit_price" THEN
-    RAISE EXCEPTION USING MESSAGE = 'movements.unit_price never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."at" IS DISTINCT FROM OLD."at" THEN
-    RAISE EXCEPTION USING MESSAGE = 'movements.at never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW.treaty_status <> 'named' THEN
-    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('movements', OLD."id") THEN
-      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  IF NEW."id" IS DISTINCT FROM OLD."id" OR NEW."product_id" IS DISTINCT FROM OLD."product_id" OR NEW."delivery_id" IS DISTINCT FROM OLD."delivery_id" OR NEW."booked_by" IS DISTINCT FROM OLD."booked_by" OR NEW."quantity" IS DISTINCT FROM OLD."quantity" OR NEW."unit_price" IS DISTINCT FROM OLD."unit_price" OR NEW."at" IS DISTINCT FROM OLD."at" OR current_setting('treaty.applying', true) = 'on'
+    OR (OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending') THEN
+    IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'movements: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF current_setting('treaty.applying', true) = 'on' THEN RETURN NEW; END IF;
+    IF NEW."product_id" IS DISTINCT FROM OLD."product_id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'movements.product_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."delivery_id" IS DISTINCT FROM OLD."delivery_id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'movements.delivery_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."booked_by" IS DISTINCT FROM OLD."booked_by" THEN
+      RAISE EXCEPTION USING MESSAGE = 'movements.booked_by never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."quantity" IS DISTINCT FROM OLD."quantity" THEN
+      RAISE EXCEPTION USING MESSAGE = 'movements.quantity never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."unit_price" IS DISTINCT FROM OLD."unit_price" THEN
+      RAISE EXCEPTION USING MESSAGE = 'movements.unit_price never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."at" IS DISTINCT FROM OLD."at" THEN
+      RAISE EXCEPTION USING MESSAGE = 'movements.at never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.treaty_status <> 'named' AND OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending' THEN
+      IF treaty.has_written('movements', OLD."id") THEN NEW.treaty_status := 'pending'; RETURN NEW; END IF;
     END IF;
   END IF;
+  IF NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
@@ -705,7 +726,9 @@ REVOKE EXECUTE ON FUNCTION treaty."update_movements"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_insert_movements"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (((n."booked_by" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND EXISTS (SELECT FROM "public"."staff" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'staff' AND NOT EXISTS (SELECT FROM "public"."staff" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'movements: policy staff_book refuses this INSERT', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -715,16 +738,15 @@ REVOKE EXECUTE ON FUNCTION treaty."may_insert_movements"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_delete_movements"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o WHERE (o."delivery_id" IS NULL OR EXISTS (SELECT FROM "public"."deliveries" p WHERE p."id" = o."delivery_id"))) THEN
     RAISE EXCEPTION USING MESSAGE = 'movements: no policy permits any DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
 END $treaty$;
 REVOKE EXECUTE ON FUNCTION treaty."may_delete_movements"() FROM PUBLIC;
-CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."movements" FOR EACH ROW
-WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
-ALTER TABLE "public"."movements" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."movements" FOR EACH ROW
 WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
 ALTER TABLE "public"."movements" ENABLE ALWAYS TRIGGER "zz_treaty_named";

@@ -148,8 +148,8 @@ CREATE TABLE treaty.views (
   made  timestamptz NOT NULL DEFAULT now()
 );
 
--- Whether the sidecar sleeps and wants to be told of the next commit. Empty unless the operator chose NOTIFY: a pending
--- NOTIFY takes a lock of the whole cluster at commit. Empty after a crash, too.
+-- Whether the sidecar sleeps and wants to be told of the next commit. Empty unless the operator chose NOTIFY, which a trigger
+-- on the queue does then (treaty.tell): a pending NOTIFY takes a lock of the whole cluster at commit. Empty after a crash, too.
 CREATE UNLOGGED TABLE treaty.wake (armed boolean NOT NULL);
 
 -- Functions are in functions.sql from here on, which is run again whenever one differs.
@@ -165,6 +165,7 @@ GRANT USAGE ON SCHEMA treaty TO PUBLIC;
 -- The functions of the bookkeeping, as they are now: run after the numbered files, and again whenever one is not as here.
 
 -- Whether the session is the sidecar's: asked only where treaty.applying is on, which any role could set.
+-- IS NOT DISTINCT FROM there: where it was never set, NULL = 'on' AND … would ask for every row.
 CREATE OR REPLACE FUNCTION treaty.is_sidecar() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
   SELECT EXISTS (SELECT FROM treaty.state s WHERE s.role = session_user)
@@ -178,24 +179,24 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION treaty.is_applying() TO PUBLIC;
 
--- Capture, by statement; the argument is the table's name in the schema.
+-- Capture, by statement; the argument is the table's name in the schema. What runs for each statement of an application is
+-- counted in microseconds: one expression decides whether anything is out of the ordinary, one statement writes the lines.
+-- (A function in that expression costs more than the lines, called or not.)
 --
 -- The view is read now, not when the statement began: what the sidecar applied in between the statement's rows hold already,
--- because a row is written in its newest version.
+-- because a row is written in its newest version. A row whose status is not 'pending' was copied from somewhere, and its author
+-- with it: nobody named that author now.
 CREATE OR REPLACE FUNCTION treaty.capture_new() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF named !~ '^id1[a-z2-7]{60}$' THEN
-    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  IF current_setting('treaty.applying', true) = 'on' OR current_setting('treaty.author', true) !~ '^(id1[a-z2-7]{60})?$' THEN
+    IF treaty.is_sidecar() AND current_setting('treaty.applying', true) = 'on' THEN RETURN NULL; END IF;
+    PERFORM treaty.check_author();
   END IF;
   INSERT INTO treaty.queue (table_name, row_id, view, author)
   SELECT TG_ARGV[0], n.id, coalesce((SELECT s.view FROM treaty.state s), 0),
-    coalesce(CASE WHEN n.treaty_status = 'pending' THEN n.treaty_author END, named)
+    coalesce(CASE WHEN n.treaty_status = 'pending' THEN n.treaty_author END, nullif(current_setting('treaty.author', true), ''))
   FROM new_rows n;
-  IF FOUND AND EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
   RETURN NULL;
 END $$;
 REVOKE EXECUTE ON FUNCTION treaty.capture_new() FROM PUBLIC;
@@ -203,16 +204,14 @@ REVOKE EXECUTE ON FUNCTION treaty.capture_new() FROM PUBLIC;
 -- A deleted row names nobody.
 CREATE OR REPLACE FUNCTION treaty.capture_old() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF named !~ '^id1[a-z2-7]{60}$' THEN
-    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  IF current_setting('treaty.applying', true) = 'on' OR current_setting('treaty.author', true) !~ '^(id1[a-z2-7]{60})?$' THEN
+    IF treaty.is_sidecar() AND current_setting('treaty.applying', true) = 'on' THEN RETURN NULL; END IF;
+    PERFORM treaty.check_author();
   END IF;
   INSERT INTO treaty.queue (table_name, row_id, view, author)
-  SELECT TG_ARGV[0], o.id, coalesce((SELECT s.view FROM treaty.state s), 0), named FROM old_rows o;
-  IF FOUND AND EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  SELECT TG_ARGV[0], o.id, coalesce((SELECT s.view FROM treaty.state s), 0), nullif(current_setting('treaty.author', true), '')
+  FROM old_rows o;
   RETURN NULL;
 END $$;
 REVOKE EXECUTE ON FUNCTION treaty.capture_old() FROM PUBLIC;
@@ -221,19 +220,19 @@ REVOKE EXECUTE ON FUNCTION treaty.capture_old() FROM PUBLIC;
 -- statement.
 CREATE OR REPLACE FUNCTION treaty.capture_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' OR current_setting('treaty.author', true) !~ '^(id1[a-z2-7]{60})?$' THEN
+    IF treaty.is_sidecar() AND current_setting('treaty.applying', true) = 'on' THEN RETURN NULL; END IF;
+    PERFORM treaty.check_author();
+  END IF;
   IF TG_OP = 'DELETE' THEN
     INSERT INTO treaty.queue (table_name, row_id, view, author)
-    VALUES (TG_ARGV[0], OLD.id, coalesce((SELECT s.view FROM treaty.state s), 0), named);
+    VALUES (TG_ARGV[0], OLD.id, coalesce((SELECT s.view FROM treaty.state s), 0), nullif(current_setting('treaty.author', true), ''));
   ELSE
     INSERT INTO treaty.queue (table_name, row_id, view, author)
     VALUES (TG_ARGV[0], NEW.id, coalesce((SELECT s.view FROM treaty.state s), 0),
-      coalesce(CASE WHEN NEW.treaty_status = 'pending' THEN NEW.treaty_author END, named));
+      coalesce(CASE WHEN NEW.treaty_status = 'pending' THEN NEW.treaty_author END, nullif(current_setting('treaty.author', true), '')));
   END IF;
-  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
   RETURN NULL;
 END $$;
 REVOKE EXECUTE ON FUNCTION treaty.capture_row() FROM PUBLIC;
@@ -242,38 +241,43 @@ REVOKE EXECUTE ON FUNCTION treaty.capture_row() FROM PUBLIC;
 -- snapshot of its own does not see, and nobody could note.
 CREATE OR REPLACE FUNCTION treaty.capture_truncate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF named !~ '^id1[a-z2-7]{60}$' THEN
-    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
-  END IF;
+  IF treaty.is_sidecar() AND current_setting('treaty.applying', true) = 'on' THEN RETURN NULL; END IF;
+  PERFORM treaty.check_author();
   IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
     RAISE EXCEPTION USING MESSAGE = TG_ARGV[0] || ': TRUNCATE in a transaction that is ' || current_setting('transaction_isolation')
       || ' could remove rows that it does not see', HINT = 'Use DELETE, or READ COMMITTED.', ERRCODE = 'feature_not_supported';
   END IF;
   EXECUTE format('INSERT INTO treaty.queue (table_name, row_id, view, author)
     SELECT %L, t.id, coalesce((SELECT s.view FROM treaty.state s), 0), %L FROM %I.%I t',
-    TG_ARGV[0], named, TG_TABLE_SCHEMA, TG_TABLE_NAME);
-  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+    TG_ARGV[0], nullif(current_setting('treaty.author', true), ''), TG_TABLE_SCHEMA, TG_TABLE_NAME);
   RETURN NULL;
 END $$;
 REVOKE EXECUTE ON FUNCTION treaty.capture_truncate() FROM PUBLIC;
 
--- A row that is inserted with another status was copied from somewhere, and its author with it: neither is true of this row.
-CREATE OR REPLACE FUNCTION treaty.insert_pending() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+-- Fails a statement whose session names an author who is none: an error now, instead of a refusal later.
+CREATE OR REPLACE FUNCTION treaty.check_author() RETURNS void LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  NEW.treaty_status := 'pending';
-  NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
-  RETURN NEW;
+  IF current_setting('treaty.author', true) !~ '^(id1[a-z2-7]{60})?$' THEN
+    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || current_setting('treaty.author', true),
+      ERRCODE = 'invalid_parameter_value';
+  END IF;
 END $$;
-REVOKE EXECUTE ON FUNCTION treaty.insert_pending() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION treaty.check_author() FROM PUBLIC;
+
+-- Tells the sidecar, if it sleeps. Run by a trigger on the queue, which is there only if the operator chose NOTIFY: to look at
+-- treaty.wake costs a tenth of an insert.
+CREATE OR REPLACE FUNCTION treaty.tell() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.tell() FROM PUBLIC;
 
 -- Fires only if a statement names the author, and says so to the trigger after it, in the row itself.
-CREATE OR REPLACE FUNCTION treaty.name_author() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
+CREATE OR REPLACE FUNCTION treaty.name_author() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   NEW.treaty_status := 'named';
   RETURN NEW;
@@ -288,37 +292,38 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 REVOKE EXECUTE ON FUNCTION treaty.names_other(author text) FROM PUBLIC;
 
--- Whether the running transaction has written a row.
+-- Whether the running transaction has written a row: asked by triggers that run as whoever writes.
 CREATE OR REPLACE FUNCTION treaty.has_written(table_name text, row_id uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
   SELECT EXISTS (SELECT FROM treaty.queue q WHERE q.transaction = pg_current_xact_id()
     AND q.row_id = has_written.row_id AND q.table_name = has_written.table_name)
 $$;
-REVOKE EXECUTE ON FUNCTION treaty.has_written(table_name text, row_id uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION treaty.has_written(table_name text, row_id uuid) TO PUBLIC;
 
 CREATE TABLE "public"."admins" (
   "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
   "who" text COLLATE "C" NOT NULL CONSTRAINT "who must be an IDENTITY" CHECK ("who" ~ '^id1[a-z2-7]{60}$'),
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
+  "treaty_author" text,
   CONSTRAINT "admins_who_key" UNIQUE ("who")
 );
 
-CREATE OR REPLACE FUNCTION treaty."update_admins"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
+CREATE OR REPLACE FUNCTION treaty."update_admins"() RETURNS trigger LANGUAGE plpgsql AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
-  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'admins: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."who" IS DISTINCT FROM OLD."who" THEN
-    RAISE EXCEPTION USING MESSAGE = 'admins.who never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW.treaty_status <> 'named' THEN
-    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('admins', OLD."id") THEN
-      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  IF NEW."id" IS DISTINCT FROM OLD."id" OR NEW."who" IS DISTINCT FROM OLD."who" OR current_setting('treaty.applying', true) = 'on'
+    OR (OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending') THEN
+    IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'admins: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF current_setting('treaty.applying', true) = 'on' THEN RETURN NEW; END IF;
+    IF NEW."who" IS DISTINCT FROM OLD."who" THEN
+      RAISE EXCEPTION USING MESSAGE = 'admins.who never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.treaty_status <> 'named' AND OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending' THEN
+      IF treaty.has_written('admins', OLD."id") THEN NEW.treaty_status := 'pending'; RETURN NEW; END IF;
     END IF;
   END IF;
+  IF NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
@@ -326,7 +331,9 @@ REVOKE EXECUTE ON FUNCTION treaty."update_admins"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_insert_admins"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."admins" r1 WHERE r1."id" <> n."id" AND (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'admins: policy admins_appoint refuses this INSERT', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -336,16 +343,15 @@ REVOKE EXECUTE ON FUNCTION treaty."may_insert_admins"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_delete_admins"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM (SELECT * FROM "public"."admins" UNION ALL SELECT * FROM old_rows) r1 WHERE (r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
     RAISE EXCEPTION USING MESSAGE = 'admins: policy admins_dismiss refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
 END $treaty$;
 REVOKE EXECUTE ON FUNCTION treaty."may_delete_admins"() FROM PUBLIC;
-CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."admins" FOR EACH ROW
-WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
-ALTER TABLE "public"."admins" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."admins" FOR EACH ROW
 WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
 ALTER TABLE "public"."admins" ENABLE ALWAYS TRIGGER "zz_treaty_named";
@@ -373,24 +379,25 @@ CREATE TABLE "public"."projects" (
   "archived" boolean NOT NULL DEFAULT FALSE,
   "created_at" timestamptz NOT NULL DEFAULT now() CONSTRAINT "created_at must be within the years 1 to 9999" CHECK ("created_at" >= '0001-01-01 00:00:00+00' AND "created_at" < '10000-01-01 00:00:00+00'),
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
+  "treaty_author" text,
   CONSTRAINT "projects_key_check" CHECK ((length("key") >= 2)),
   CONSTRAINT "projects_name_check" CHECK (((length("name") >= 1) AND (length("name") <= 100))),
   CONSTRAINT "projects_key_key" UNIQUE ("key")
 );
 
-CREATE OR REPLACE FUNCTION treaty."update_projects"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
+CREATE OR REPLACE FUNCTION treaty."update_projects"() RETURNS trigger LANGUAGE plpgsql AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
-  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'projects: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW.treaty_status <> 'named' THEN
-    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('projects', OLD."id") THEN
-      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  IF NEW."id" IS DISTINCT FROM OLD."id" OR current_setting('treaty.applying', true) = 'on'
+    OR (OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending') THEN
+    IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'projects: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF current_setting('treaty.applying', true) = 'on' THEN RETURN NEW; END IF;
+    IF NEW.treaty_status <> 'named' AND OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending' THEN
+      IF treaty.has_written('projects', OLD."id") THEN NEW.treaty_status := 'pending'; RETURN NEW; END IF;
     END IF;
   END IF;
+  IF NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
@@ -398,7 +405,9 @@ REVOKE EXECUTE ON FUNCTION treaty."update_projects"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_insert_projects"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."admins" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'projects: policy admins_open refuses this INSERT', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -408,7 +417,9 @@ REVOKE EXECUTE ON FUNCTION treaty."may_insert_projects"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_update_projects"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."admins" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)))) IS NOT TRUE AND ROW(o."id", o."key", o."name", o."archived", o."created_at") IS DISTINCT FROM ROW(n."id", n."key", n."name", n."archived", n."created_at") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'projects: policy admins_change refuses this UPDATE', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -418,16 +429,15 @@ REVOKE EXECUTE ON FUNCTION treaty."may_update_projects"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_delete_projects"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."admins" r1 WHERE (r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
     RAISE EXCEPTION USING MESSAGE = 'projects: policy admins_discard refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
 END $treaty$;
 REVOKE EXECUTE ON FUNCTION treaty."may_delete_projects"() FROM PUBLIC;
-CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."projects" FOR EACH ROW
-WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
-ALTER TABLE "public"."projects" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."projects" FOR EACH ROW
 WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
 ALTER TABLE "public"."projects" ENABLE ALWAYS TRIGGER "zz_treaty_named";
@@ -456,33 +466,34 @@ CREATE TABLE "public"."members" (
   "who" text COLLATE "C" NOT NULL CONSTRAINT "who must be an IDENTITY" CHECK ("who" ~ '^id1[a-z2-7]{60}$'),
   "role" text COLLATE "C" NOT NULL DEFAULT 'reporter',
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
+  "treaty_author" text,
   CONSTRAINT "members_role_check" CHECK (("role" IN ('maintainer', 'reporter'))),
   CONSTRAINT "members_project_id_who_key" UNIQUE ("project_id", "who"),
   CONSTRAINT "members_project_id_fkey" FOREIGN KEY ("project_id") REFERENCES "public"."projects" ("id") ON DELETE CASCADE DEFERRABLE INITIALLY IMMEDIATE
 );
 
-CREATE OR REPLACE FUNCTION treaty."update_members"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
+CREATE OR REPLACE FUNCTION treaty."update_members"() RETURNS trigger LANGUAGE plpgsql AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
-  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'members: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."project_id" IS DISTINCT FROM OLD."project_id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'members.project_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."who" IS DISTINCT FROM OLD."who" THEN
-    RAISE EXCEPTION USING MESSAGE = 'members.who never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."role" IS DISTINCT FROM OLD."role" THEN
-    RAISE EXCEPTION USING MESSAGE = 'members.role never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW.treaty_status <> 'named' THEN
-    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('members', OLD."id") THEN
-      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  IF NEW."id" IS DISTINCT FROM OLD."id" OR NEW."project_id" IS DISTINCT FROM OLD."project_id" OR NEW."who" IS DISTINCT FROM OLD."who" OR NEW."role" IS DISTINCT FROM OLD."role" OR current_setting('treaty.applying', true) = 'on'
+    OR (OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending') THEN
+    IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'members: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF current_setting('treaty.applying', true) = 'on' THEN RETURN NEW; END IF;
+    IF NEW."project_id" IS DISTINCT FROM OLD."project_id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'members.project_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."who" IS DISTINCT FROM OLD."who" THEN
+      RAISE EXCEPTION USING MESSAGE = 'members.who never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."role" IS DISTINCT FROM OLD."role" THEN
+      RAISE EXCEPTION USING MESSAGE = 'members.role never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.treaty_status <> 'named' AND OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending' THEN
+      IF treaty.has_written('members', OLD."id") THEN NEW.treaty_status := 'pending'; RETURN NEW; END IF;
     END IF;
   END IF;
+  IF NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
@@ -490,7 +501,9 @@ REVOKE EXECUTE ON FUNCTION treaty."update_members"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_insert_members"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."admins" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)))) IS NOT TRUE AND (((n."role" = 'reporter') AND EXISTS (SELECT FROM "public"."members" r1 WHERE r1."id" <> n."id" AND ((r1."project_id" = n."project_id") AND ((r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."role" = 'maintainer')))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id)) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'members: policies admins_add, maintainers_add refuse this INSERT', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -500,16 +513,15 @@ REVOKE EXECUTE ON FUNCTION treaty."may_insert_members"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_delete_members"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (((o."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) OR EXISTS (SELECT FROM "public"."admins" r1 WHERE (r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity))))) IS NOT TRUE AND (o."project_id" IS NULL OR EXISTS (SELECT FROM "public"."projects" p WHERE p."id" = o."project_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'admins' AND NOT EXISTS (SELECT FROM "public"."admins" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
     RAISE EXCEPTION USING MESSAGE = 'members: policy admins_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
 END $treaty$;
 REVOKE EXECUTE ON FUNCTION treaty."may_delete_members"() FROM PUBLIC;
-CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."members" FOR EACH ROW
-WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
-ALTER TABLE "public"."members" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."members" FOR EACH ROW
 WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
 ALTER TABLE "public"."members" ENABLE ALWAYS TRIGGER "zz_treaty_named";
@@ -544,7 +556,7 @@ CREATE TABLE "public"."issues" (
   "details" jsonb NOT NULL DEFAULT '{}'::jsonb,
   "created_at" timestamptz NOT NULL DEFAULT now() CONSTRAINT "created_at must be within the years 1 to 9999" CHECK ("created_at" >= '0001-01-01 00:00:00+00' AND "created_at" < '10000-01-01 00:00:00+00'),
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
+  "treaty_author" text,
   CONSTRAINT "issues_title_check" CHECK (((length("title") >= 1) AND (length("title") <= 200))),
   CONSTRAINT "issues_state_check" CHECK (("state" IN ('open', 'active', 'done', 'rejected'))),
   CONSTRAINT "issues_priority_check" CHECK ((("priority" >= 1) AND ("priority" <= 5))),
@@ -553,27 +565,28 @@ CREATE TABLE "public"."issues" (
   CONSTRAINT "issues_parent_id_fkey" FOREIGN KEY ("parent_id") REFERENCES "public"."issues" ("id") DEFERRABLE INITIALLY IMMEDIATE
 );
 
-CREATE OR REPLACE FUNCTION treaty."update_issues"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
+CREATE OR REPLACE FUNCTION treaty."update_issues"() RETURNS trigger LANGUAGE plpgsql AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
-  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'issues: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."project_id" IS DISTINCT FROM OLD."project_id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'issues.project_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."reporter" IS DISTINCT FROM OLD."reporter" THEN
-    RAISE EXCEPTION USING MESSAGE = 'issues.reporter never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."created_at" IS DISTINCT FROM OLD."created_at" THEN
-    RAISE EXCEPTION USING MESSAGE = 'issues.created_at never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW.treaty_status <> 'named' THEN
-    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('issues', OLD."id") THEN
-      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  IF NEW."id" IS DISTINCT FROM OLD."id" OR NEW."project_id" IS DISTINCT FROM OLD."project_id" OR NEW."reporter" IS DISTINCT FROM OLD."reporter" OR NEW."created_at" IS DISTINCT FROM OLD."created_at" OR current_setting('treaty.applying', true) = 'on'
+    OR (OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending') THEN
+    IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'issues: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF current_setting('treaty.applying', true) = 'on' THEN RETURN NEW; END IF;
+    IF NEW."project_id" IS DISTINCT FROM OLD."project_id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'issues.project_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."reporter" IS DISTINCT FROM OLD."reporter" THEN
+      RAISE EXCEPTION USING MESSAGE = 'issues.reporter never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."created_at" IS DISTINCT FROM OLD."created_at" THEN
+      RAISE EXCEPTION USING MESSAGE = 'issues.created_at never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.treaty_status <> 'named' AND OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending' THEN
+      IF treaty.has_written('issues', OLD."id") THEN NEW.treaty_status := 'pending'; RETURN NEW; END IF;
     END IF;
   END IF;
+  IF NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
@@ -581,7 +594,9 @@ REVOKE EXECUTE ON FUNCTION treaty."update_issues"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_insert_issues"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (((n."reporter" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND EXISTS (SELECT FROM "public"."members" r1 WHERE ((r1."project_id" = n."project_id") AND (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'issues: policy members_report refuses this INSERT', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -591,7 +606,9 @@ REVOKE EXECUTE ON FUNCTION treaty."may_insert_issues"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_update_issues"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."members" r1 WHERE ((r1."project_id" = o."project_id") AND (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity))))) IS NOT TRUE AND ROW(o."id", o."project_id", o."reporter", o."assignee", o."parent_id", o."title", o."body", o."state", o."priority", o."due", o."details", o."created_at") IS DISTINCT FROM ROW(n."id", n."project_id", n."reporter", n."assignee", n."parent_id", n."title", n."body", n."state", n."priority", n."due", n."details", n."created_at") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'issues: policy members_edit refuses this UPDATE', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -601,16 +618,15 @@ REVOKE EXECUTE ON FUNCTION treaty."may_update_issues"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_delete_issues"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."members" r1 WHERE ((r1."project_id" = o."project_id") AND ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."role" = 'maintainer'))))) IS NOT TRUE AND (o."project_id" IS NULL OR EXISTS (SELECT FROM "public"."projects" p WHERE p."id" = o."project_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
     RAISE EXCEPTION USING MESSAGE = 'issues: policy maintainers_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
 END $treaty$;
 REVOKE EXECUTE ON FUNCTION treaty."may_delete_issues"() FROM PUBLIC;
-CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."issues" FOR EACH ROW
-WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
-ALTER TABLE "public"."issues" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."issues" FOR EACH ROW
 WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
 ALTER TABLE "public"."issues" ENABLE ALWAYS TRIGGER "zz_treaty_named";
@@ -640,32 +656,33 @@ CREATE TABLE "public"."comments" (
   "body" text COLLATE "C" NOT NULL,
   "at" timestamptz NOT NULL DEFAULT now() CONSTRAINT "at must be within the years 1 to 9999" CHECK ("at" >= '0001-01-01 00:00:00+00' AND "at" < '10000-01-01 00:00:00+00'),
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
+  "treaty_author" text,
   CONSTRAINT "comments_body_check" CHECK ((length("body") > 0)),
   CONSTRAINT "comments_issue_id_fkey" FOREIGN KEY ("issue_id") REFERENCES "public"."issues" ("id") ON DELETE CASCADE DEFERRABLE INITIALLY IMMEDIATE
 );
 
-CREATE OR REPLACE FUNCTION treaty."update_comments"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
+CREATE OR REPLACE FUNCTION treaty."update_comments"() RETURNS trigger LANGUAGE plpgsql AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
-  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'comments: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."issue_id" IS DISTINCT FROM OLD."issue_id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'comments.issue_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."writer" IS DISTINCT FROM OLD."writer" THEN
-    RAISE EXCEPTION USING MESSAGE = 'comments.writer never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."at" IS DISTINCT FROM OLD."at" THEN
-    RAISE EXCEPTION USING MESSAGE = 'comments.at never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW.treaty_status <> 'named' THEN
-    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('comments', OLD."id") THEN
-      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  IF NEW."id" IS DISTINCT FROM OLD."id" OR NEW."issue_id" IS DISTINCT FROM OLD."issue_id" OR NEW."writer" IS DISTINCT FROM OLD."writer" OR NEW."at" IS DISTINCT FROM OLD."at" OR current_setting('treaty.applying', true) = 'on'
+    OR (OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending') THEN
+    IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'comments: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF current_setting('treaty.applying', true) = 'on' THEN RETURN NEW; END IF;
+    IF NEW."issue_id" IS DISTINCT FROM OLD."issue_id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'comments.issue_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."writer" IS DISTINCT FROM OLD."writer" THEN
+      RAISE EXCEPTION USING MESSAGE = 'comments.writer never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."at" IS DISTINCT FROM OLD."at" THEN
+      RAISE EXCEPTION USING MESSAGE = 'comments.at never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.treaty_status <> 'named' AND OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending' THEN
+      IF treaty.has_written('comments', OLD."id") THEN NEW.treaty_status := 'pending'; RETURN NEW; END IF;
     END IF;
   END IF;
+  IF NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
@@ -673,7 +690,9 @@ REVOKE EXECUTE ON FUNCTION treaty."update_comments"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_insert_comments"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (((n."writer" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND EXISTS (SELECT FROM "public"."issues" r1, "public"."members" r2 WHERE ((r1."id" = n."issue_id") AND ((r2."project_id" = r1."project_id") AND (r2."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity))))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id)) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'issues' AND NOT EXISTS (SELECT FROM "public"."issues" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'comments: policy members_comment refuses this INSERT', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -683,7 +702,9 @@ REVOKE EXECUTE ON FUNCTION treaty."may_insert_comments"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_update_comments"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE ((o."writer" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity))) IS NOT TRUE AND ROW(o."id", o."issue_id", o."writer", o."body", o."at") IS DISTINCT FROM ROW(n."id", n."issue_id", n."writer", n."body", n."at")) THEN
     RAISE EXCEPTION USING MESSAGE = 'comments: policy writers_edit refuses this UPDATE', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -693,16 +714,15 @@ REVOKE EXECUTE ON FUNCTION treaty."may_update_comments"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_delete_comments"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE ((o."writer" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity))) IS NOT TRUE AND (o."issue_id" IS NULL OR EXISTS (SELECT FROM "public"."issues" p WHERE p."id" = o."issue_id"))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
     RAISE EXCEPTION USING MESSAGE = 'comments: policy writers_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
 END $treaty$;
 REVOKE EXECUTE ON FUNCTION treaty."may_delete_comments"() FROM PUBLIC;
-CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."comments" FOR EACH ROW
-WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
-ALTER TABLE "public"."comments" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."comments" FOR EACH ROW
 WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
 ALTER TABLE "public"."comments" ENABLE ALWAYS TRIGGER "zz_treaty_named";
@@ -731,30 +751,31 @@ CREATE TABLE "public"."labels" (
   "name" varchar(40) COLLATE "C" NOT NULL,
   "colour" integer,
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
+  "treaty_author" text,
   CONSTRAINT "labels_colour_check" CHECK ((("colour" >= 0) AND ("colour" <= 16777215))),
   CONSTRAINT "labels_project_id_name_key" UNIQUE ("project_id", "name"),
   CONSTRAINT "labels_project_id_fkey" FOREIGN KEY ("project_id") REFERENCES "public"."projects" ("id") ON DELETE CASCADE DEFERRABLE INITIALLY IMMEDIATE
 );
 
-CREATE OR REPLACE FUNCTION treaty."update_labels"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
+CREATE OR REPLACE FUNCTION treaty."update_labels"() RETURNS trigger LANGUAGE plpgsql AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
-  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'labels: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."project_id" IS DISTINCT FROM OLD."project_id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'labels.project_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."name" IS DISTINCT FROM OLD."name" THEN
-    RAISE EXCEPTION USING MESSAGE = 'labels.name never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW.treaty_status <> 'named' THEN
-    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('labels', OLD."id") THEN
-      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  IF NEW."id" IS DISTINCT FROM OLD."id" OR NEW."project_id" IS DISTINCT FROM OLD."project_id" OR NEW."name" IS DISTINCT FROM OLD."name" OR current_setting('treaty.applying', true) = 'on'
+    OR (OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending') THEN
+    IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'labels: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF current_setting('treaty.applying', true) = 'on' THEN RETURN NEW; END IF;
+    IF NEW."project_id" IS DISTINCT FROM OLD."project_id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'labels.project_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."name" IS DISTINCT FROM OLD."name" THEN
+      RAISE EXCEPTION USING MESSAGE = 'labels.name never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.treaty_status <> 'named' AND OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending' THEN
+      IF treaty.has_written('labels', OLD."id") THEN NEW.treaty_status := 'pending'; RETURN NEW; END IF;
     END IF;
   END IF;
+  IF NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
@@ -762,7 +783,9 @@ REVOKE EXECUTE ON FUNCTION treaty."update_labels"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_insert_labels"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."members" r1 WHERE ((r1."project_id" = n."project_id") AND ((r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."role" = 'maintainer'))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'labels: policy maintainers_define refuses this INSERT', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -772,7 +795,9 @@ REVOKE EXECUTE ON FUNCTION treaty."may_insert_labels"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_update_labels"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."members" r1 WHERE ((r1."project_id" = o."project_id") AND ((r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."role" = 'maintainer'))))) IS NOT TRUE AND ROW(o."id", o."project_id", o."name", o."colour") IS DISTINCT FROM ROW(n."id", n."project_id", n."name", n."colour") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'labels: policy maintainers_paint refuses this UPDATE', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -782,16 +807,15 @@ REVOKE EXECUTE ON FUNCTION treaty."may_update_labels"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_delete_labels"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."members" r1 WHERE ((r1."project_id" = o."project_id") AND ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."role" = 'maintainer'))))) IS NOT TRUE AND (o."project_id" IS NULL OR EXISTS (SELECT FROM "public"."projects" p WHERE p."id" = o."project_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
     RAISE EXCEPTION USING MESSAGE = 'labels: policy maintainers_drop refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
 END $treaty$;
 REVOKE EXECUTE ON FUNCTION treaty."may_delete_labels"() FROM PUBLIC;
-CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."labels" FOR EACH ROW
-WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
-ALTER TABLE "public"."labels" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."labels" FOR EACH ROW
 WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
 ALTER TABLE "public"."labels" ENABLE ALWAYS TRIGGER "zz_treaty_named";
@@ -819,30 +843,31 @@ CREATE TABLE "public"."issue_labels" (
   "issue_id" uuid NOT NULL,
   "label_id" uuid NOT NULL,
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
+  "treaty_author" text,
   CONSTRAINT "issue_labels_once" UNIQUE ("issue_id", "label_id"),
   CONSTRAINT "issue_labels_issue_id_fkey" FOREIGN KEY ("issue_id") REFERENCES "public"."issues" ("id") ON DELETE CASCADE DEFERRABLE INITIALLY IMMEDIATE,
   CONSTRAINT "issue_labels_label_id_fkey" FOREIGN KEY ("label_id") REFERENCES "public"."labels" ("id") ON DELETE RESTRICT DEFERRABLE INITIALLY IMMEDIATE
 );
 
-CREATE OR REPLACE FUNCTION treaty."update_issue_labels"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
+CREATE OR REPLACE FUNCTION treaty."update_issue_labels"() RETURNS trigger LANGUAGE plpgsql AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
-  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'issue_labels: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."issue_id" IS DISTINCT FROM OLD."issue_id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'issue_labels.issue_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."label_id" IS DISTINCT FROM OLD."label_id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'issue_labels.label_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW.treaty_status <> 'named' THEN
-    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('issue_labels', OLD."id") THEN
-      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  IF NEW."id" IS DISTINCT FROM OLD."id" OR NEW."issue_id" IS DISTINCT FROM OLD."issue_id" OR NEW."label_id" IS DISTINCT FROM OLD."label_id" OR current_setting('treaty.applying', true) = 'on'
+    OR (OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending') THEN
+    IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'issue_labels: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF current_setting('treaty.applying', true) = 'on' THEN RETURN NEW; END IF;
+    IF NEW."issue_id" IS DISTINCT FROM OLD."issue_id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'issue_labels.issue_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."label_id" IS DISTINCT FROM OLD."label_id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'issue_labels.label_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.treaty_status <> 'named' AND OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending' THEN
+      IF treaty.has_written('issue_labels', OLD."id") THEN NEW.treaty_status := 'pending'; RETURN NEW; END IF;
     END IF;
   END IF;
+  IF NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
@@ -850,7 +875,9 @@ REVOKE EXECUTE ON FUNCTION treaty."update_issue_labels"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_insert_issue_labels"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."issues" r1, "public"."members" r2 WHERE ((r1."id" = n."issue_id") AND ((r2."project_id" = r1."project_id") AND (r2."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id)) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'issues' AND NOT EXISTS (SELECT FROM "public"."issues" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'issue_labels: policy members_label refuses this INSERT', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -860,16 +887,15 @@ REVOKE EXECUTE ON FUNCTION treaty."may_insert_issue_labels"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_delete_issue_labels"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."issues" r1, "public"."members" r2 WHERE ((r1."id" = o."issue_id") AND ((r2."project_id" = r1."project_id") AND (r2."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)))))) IS NOT TRUE AND (o."issue_id" IS NULL OR EXISTS (SELECT FROM "public"."issues" p WHERE p."id" = o."issue_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id)) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'issues' AND NOT EXISTS (SELECT FROM "public"."issues" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
     RAISE EXCEPTION USING MESSAGE = 'issue_labels: policy members_unlabel refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
 END $treaty$;
 REVOKE EXECUTE ON FUNCTION treaty."may_delete_issue_labels"() FROM PUBLIC;
-CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."issue_labels" FOR EACH ROW
-WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
-ALTER TABLE "public"."issue_labels" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."issue_labels" FOR EACH ROW
 WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
 ALTER TABLE "public"."issue_labels" ENABLE ALWAYS TRIGGER "zz_treaty_named";

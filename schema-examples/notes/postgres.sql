@@ -148,8 +148,8 @@ CREATE TABLE treaty.views (
   made  timestamptz NOT NULL DEFAULT now()
 );
 
--- Whether the sidecar sleeps and wants to be told of the next commit. Empty unless the operator chose NOTIFY: a pending
--- NOTIFY takes a lock of the whole cluster at commit. Empty after a crash, too.
+-- Whether the sidecar sleeps and wants to be told of the next commit. Empty unless the operator chose NOTIFY, which a trigger
+-- on the queue does then (treaty.tell): a pending NOTIFY takes a lock of the whole cluster at commit. Empty after a crash, too.
 CREATE UNLOGGED TABLE treaty.wake (armed boolean NOT NULL);
 
 -- Functions are in functions.sql from here on, which is run again whenever one differs.
@@ -165,6 +165,7 @@ GRANT USAGE ON SCHEMA treaty TO PUBLIC;
 -- The functions of the bookkeeping, as they are now: run after the numbered files, and again whenever one is not as here.
 
 -- Whether the session is the sidecar's: asked only where treaty.applying is on, which any role could set.
+-- IS NOT DISTINCT FROM there: where it was never set, NULL = 'on' AND … would ask for every row.
 CREATE OR REPLACE FUNCTION treaty.is_sidecar() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
   SELECT EXISTS (SELECT FROM treaty.state s WHERE s.role = session_user)
@@ -178,24 +179,24 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION treaty.is_applying() TO PUBLIC;
 
--- Capture, by statement; the argument is the table's name in the schema.
+-- Capture, by statement; the argument is the table's name in the schema. What runs for each statement of an application is
+-- counted in microseconds: one expression decides whether anything is out of the ordinary, one statement writes the lines.
+-- (A function in that expression costs more than the lines, called or not.)
 --
 -- The view is read now, not when the statement began: what the sidecar applied in between the statement's rows hold already,
--- because a row is written in its newest version.
+-- because a row is written in its newest version. A row whose status is not 'pending' was copied from somewhere, and its author
+-- with it: nobody named that author now.
 CREATE OR REPLACE FUNCTION treaty.capture_new() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF named !~ '^id1[a-z2-7]{60}$' THEN
-    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  IF current_setting('treaty.applying', true) = 'on' OR current_setting('treaty.author', true) !~ '^(id1[a-z2-7]{60})?$' THEN
+    IF treaty.is_sidecar() AND current_setting('treaty.applying', true) = 'on' THEN RETURN NULL; END IF;
+    PERFORM treaty.check_author();
   END IF;
   INSERT INTO treaty.queue (table_name, row_id, view, author)
   SELECT TG_ARGV[0], n.id, coalesce((SELECT s.view FROM treaty.state s), 0),
-    coalesce(CASE WHEN n.treaty_status = 'pending' THEN n.treaty_author END, named)
+    coalesce(CASE WHEN n.treaty_status = 'pending' THEN n.treaty_author END, nullif(current_setting('treaty.author', true), ''))
   FROM new_rows n;
-  IF FOUND AND EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
   RETURN NULL;
 END $$;
 REVOKE EXECUTE ON FUNCTION treaty.capture_new() FROM PUBLIC;
@@ -203,16 +204,14 @@ REVOKE EXECUTE ON FUNCTION treaty.capture_new() FROM PUBLIC;
 -- A deleted row names nobody.
 CREATE OR REPLACE FUNCTION treaty.capture_old() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF named !~ '^id1[a-z2-7]{60}$' THEN
-    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  IF current_setting('treaty.applying', true) = 'on' OR current_setting('treaty.author', true) !~ '^(id1[a-z2-7]{60})?$' THEN
+    IF treaty.is_sidecar() AND current_setting('treaty.applying', true) = 'on' THEN RETURN NULL; END IF;
+    PERFORM treaty.check_author();
   END IF;
   INSERT INTO treaty.queue (table_name, row_id, view, author)
-  SELECT TG_ARGV[0], o.id, coalesce((SELECT s.view FROM treaty.state s), 0), named FROM old_rows o;
-  IF FOUND AND EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  SELECT TG_ARGV[0], o.id, coalesce((SELECT s.view FROM treaty.state s), 0), nullif(current_setting('treaty.author', true), '')
+  FROM old_rows o;
   RETURN NULL;
 END $$;
 REVOKE EXECUTE ON FUNCTION treaty.capture_old() FROM PUBLIC;
@@ -221,19 +220,19 @@ REVOKE EXECUTE ON FUNCTION treaty.capture_old() FROM PUBLIC;
 -- statement.
 CREATE OR REPLACE FUNCTION treaty.capture_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' OR current_setting('treaty.author', true) !~ '^(id1[a-z2-7]{60})?$' THEN
+    IF treaty.is_sidecar() AND current_setting('treaty.applying', true) = 'on' THEN RETURN NULL; END IF;
+    PERFORM treaty.check_author();
+  END IF;
   IF TG_OP = 'DELETE' THEN
     INSERT INTO treaty.queue (table_name, row_id, view, author)
-    VALUES (TG_ARGV[0], OLD.id, coalesce((SELECT s.view FROM treaty.state s), 0), named);
+    VALUES (TG_ARGV[0], OLD.id, coalesce((SELECT s.view FROM treaty.state s), 0), nullif(current_setting('treaty.author', true), ''));
   ELSE
     INSERT INTO treaty.queue (table_name, row_id, view, author)
     VALUES (TG_ARGV[0], NEW.id, coalesce((SELECT s.view FROM treaty.state s), 0),
-      coalesce(CASE WHEN NEW.treaty_status = 'pending' THEN NEW.treaty_author END, named));
+      coalesce(CASE WHEN NEW.treaty_status = 'pending' THEN NEW.treaty_author END, nullif(current_setting('treaty.author', true), '')));
   END IF;
-  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
   RETURN NULL;
 END $$;
 REVOKE EXECUTE ON FUNCTION treaty.capture_row() FROM PUBLIC;
@@ -242,38 +241,43 @@ REVOKE EXECUTE ON FUNCTION treaty.capture_row() FROM PUBLIC;
 -- snapshot of its own does not see, and nobody could note.
 CREATE OR REPLACE FUNCTION treaty.capture_truncate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF named !~ '^id1[a-z2-7]{60}$' THEN
-    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
-  END IF;
+  IF treaty.is_sidecar() AND current_setting('treaty.applying', true) = 'on' THEN RETURN NULL; END IF;
+  PERFORM treaty.check_author();
   IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
     RAISE EXCEPTION USING MESSAGE = TG_ARGV[0] || ': TRUNCATE in a transaction that is ' || current_setting('transaction_isolation')
       || ' could remove rows that it does not see', HINT = 'Use DELETE, or READ COMMITTED.', ERRCODE = 'feature_not_supported';
   END IF;
   EXECUTE format('INSERT INTO treaty.queue (table_name, row_id, view, author)
     SELECT %L, t.id, coalesce((SELECT s.view FROM treaty.state s), 0), %L FROM %I.%I t',
-    TG_ARGV[0], named, TG_TABLE_SCHEMA, TG_TABLE_NAME);
-  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+    TG_ARGV[0], nullif(current_setting('treaty.author', true), ''), TG_TABLE_SCHEMA, TG_TABLE_NAME);
   RETURN NULL;
 END $$;
 REVOKE EXECUTE ON FUNCTION treaty.capture_truncate() FROM PUBLIC;
 
--- A row that is inserted with another status was copied from somewhere, and its author with it: neither is true of this row.
-CREATE OR REPLACE FUNCTION treaty.insert_pending() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+-- Fails a statement whose session names an author who is none: an error now, instead of a refusal later.
+CREATE OR REPLACE FUNCTION treaty.check_author() RETURNS void LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  NEW.treaty_status := 'pending';
-  NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
-  RETURN NEW;
+  IF current_setting('treaty.author', true) !~ '^(id1[a-z2-7]{60})?$' THEN
+    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || current_setting('treaty.author', true),
+      ERRCODE = 'invalid_parameter_value';
+  END IF;
 END $$;
-REVOKE EXECUTE ON FUNCTION treaty.insert_pending() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION treaty.check_author() FROM PUBLIC;
+
+-- Tells the sidecar, if it sleeps. Run by a trigger on the queue, which is there only if the operator chose NOTIFY: to look at
+-- treaty.wake costs a tenth of an insert.
+CREATE OR REPLACE FUNCTION treaty.tell() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.tell() FROM PUBLIC;
 
 -- Fires only if a statement names the author, and says so to the trigger after it, in the row itself.
-CREATE OR REPLACE FUNCTION treaty.name_author() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
+CREATE OR REPLACE FUNCTION treaty.name_author() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   NEW.treaty_status := 'named';
   RETURN NEW;
@@ -288,42 +292,43 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 REVOKE EXECUTE ON FUNCTION treaty.names_other(author text) FROM PUBLIC;
 
--- Whether the running transaction has written a row.
+-- Whether the running transaction has written a row: asked by triggers that run as whoever writes.
 CREATE OR REPLACE FUNCTION treaty.has_written(table_name text, row_id uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
   SELECT EXISTS (SELECT FROM treaty.queue q WHERE q.transaction = pg_current_xact_id()
     AND q.row_id = has_written.row_id AND q.table_name = has_written.table_name)
 $$;
-REVOKE EXECUTE ON FUNCTION treaty.has_written(table_name text, row_id uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION treaty.has_written(table_name text, row_id uuid) TO PUBLIC;
 
 CREATE TABLE "public"."members" (
   "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
   "who" text COLLATE "C" NOT NULL CONSTRAINT "who must be an IDENTITY" CHECK ("who" ~ '^id1[a-z2-7]{60}$'),
   "role" text COLLATE "C" NOT NULL,
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
+  "treaty_author" text,
   CONSTRAINT "members_role_check" CHECK (("role" IN ('admin', 'editor'))),
   CONSTRAINT "members_who_role_key" UNIQUE ("who", "role")
 );
 
-CREATE OR REPLACE FUNCTION treaty."update_members"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
+CREATE OR REPLACE FUNCTION treaty."update_members"() RETURNS trigger LANGUAGE plpgsql AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
-  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'members: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."who" IS DISTINCT FROM OLD."who" THEN
-    RAISE EXCEPTION USING MESSAGE = 'members.who never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."role" IS DISTINCT FROM OLD."role" THEN
-    RAISE EXCEPTION USING MESSAGE = 'members.role never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW.treaty_status <> 'named' THEN
-    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('members', OLD."id") THEN
-      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  IF NEW."id" IS DISTINCT FROM OLD."id" OR NEW."who" IS DISTINCT FROM OLD."who" OR NEW."role" IS DISTINCT FROM OLD."role" OR current_setting('treaty.applying', true) = 'on'
+    OR (OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending') THEN
+    IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'members: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF current_setting('treaty.applying', true) = 'on' THEN RETURN NEW; END IF;
+    IF NEW."who" IS DISTINCT FROM OLD."who" THEN
+      RAISE EXCEPTION USING MESSAGE = 'members.who never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."role" IS DISTINCT FROM OLD."role" THEN
+      RAISE EXCEPTION USING MESSAGE = 'members.role never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.treaty_status <> 'named' AND OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending' THEN
+      IF treaty.has_written('members', OLD."id") THEN NEW.treaty_status := 'pending'; RETURN NEW; END IF;
     END IF;
   END IF;
+  IF NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
@@ -331,7 +336,9 @@ REVOKE EXECUTE ON FUNCTION treaty."update_members"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_insert_members"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."members" r1 WHERE r1."id" <> n."id" AND ((r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."role" = 'admin')))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'members: policy admins_appoint refuses this INSERT', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -341,16 +348,15 @@ REVOKE EXECUTE ON FUNCTION treaty."may_insert_members"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_delete_members"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM (SELECT * FROM "public"."members" UNION ALL SELECT * FROM old_rows) r1 WHERE ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."role" = 'admin')))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
     RAISE EXCEPTION USING MESSAGE = 'members: policy admins_dismiss refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
 END $treaty$;
 REVOKE EXECUTE ON FUNCTION treaty."may_delete_members"() FROM PUBLIC;
-CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."members" FOR EACH ROW
-WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
-ALTER TABLE "public"."members" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."members" FOR EACH ROW
 WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
 ALTER TABLE "public"."members" ENABLE ALWAYS TRIGGER "zz_treaty_named";
@@ -378,26 +384,27 @@ CREATE TABLE "public"."notes" (
   "body" text COLLATE "C" NOT NULL DEFAULT '',
   "stars" integer NOT NULL DEFAULT 0,
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
+  "treaty_author" text,
   CONSTRAINT "notes_title_check" CHECK ((length("title") <= 200)),
   CONSTRAINT "notes_stars_check" CHECK (("stars" >= 0))
 );
 
-CREATE OR REPLACE FUNCTION treaty."update_notes"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
+CREATE OR REPLACE FUNCTION treaty."update_notes"() RETURNS trigger LANGUAGE plpgsql AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
-  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'notes: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."owner" IS DISTINCT FROM OLD."owner" THEN
-    RAISE EXCEPTION USING MESSAGE = 'notes.owner never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW.treaty_status <> 'named' THEN
-    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('notes', OLD."id") THEN
-      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  IF NEW."id" IS DISTINCT FROM OLD."id" OR NEW."owner" IS DISTINCT FROM OLD."owner" OR current_setting('treaty.applying', true) = 'on'
+    OR (OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending') THEN
+    IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'notes: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF current_setting('treaty.applying', true) = 'on' THEN RETURN NEW; END IF;
+    IF NEW."owner" IS DISTINCT FROM OLD."owner" THEN
+      RAISE EXCEPTION USING MESSAGE = 'notes.owner never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.treaty_status <> 'named' AND OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending' THEN
+      IF treaty.has_written('notes', OLD."id") THEN NEW.treaty_status := 'pending'; RETURN NEW; END IF;
     END IF;
   END IF;
+  IF NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
@@ -405,7 +412,9 @@ REVOKE EXECUTE ON FUNCTION treaty."update_notes"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_insert_notes"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (((n."owner" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND EXISTS (SELECT FROM "public"."members" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'members' AND NOT EXISTS (SELECT FROM "public"."members" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'notes: policy editors_write refuses this INSERT', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -415,7 +424,9 @@ REVOKE EXECUTE ON FUNCTION treaty."may_insert_notes"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_update_notes"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE ((o."owner" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity))) IS NOT TRUE AND ROW(o."id", o."owner", o."title", o."body", o."stars") IS DISTINCT FROM ROW(n."id", n."owner", n."title", n."body", n."stars")) THEN
     RAISE EXCEPTION USING MESSAGE = 'notes: policy owners_edit refuses this UPDATE', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -425,16 +436,15 @@ REVOKE EXECUTE ON FUNCTION treaty."may_update_notes"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_delete_notes"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE ((o."owner" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity))) IS NOT TRUE) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
     RAISE EXCEPTION USING MESSAGE = 'notes: policy owners_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
 END $treaty$;
 REVOKE EXECUTE ON FUNCTION treaty."may_delete_notes"() FROM PUBLIC;
-CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."notes" FOR EACH ROW
-WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
-ALTER TABLE "public"."notes" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."notes" FOR EACH ROW
 WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
 ALTER TABLE "public"."notes" ENABLE ALWAYS TRIGGER "zz_treaty_named";

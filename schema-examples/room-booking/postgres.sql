@@ -148,8 +148,8 @@ CREATE TABLE treaty.views (
   made  timestamptz NOT NULL DEFAULT now()
 );
 
--- Whether the sidecar sleeps and wants to be told of the next commit. Empty unless the operator chose NOTIFY: a pending
--- NOTIFY takes a lock of the whole cluster at commit. Empty after a crash, too.
+-- Whether the sidecar sleeps and wants to be told of the next commit. Empty unless the operator chose NOTIFY, which a trigger
+-- on the queue does then (treaty.tell): a pending NOTIFY takes a lock of the whole cluster at commit. Empty after a crash, too.
 CREATE UNLOGGED TABLE treaty.wake (armed boolean NOT NULL);
 
 -- Functions are in functions.sql from here on, which is run again whenever one differs.
@@ -165,6 +165,7 @@ GRANT USAGE ON SCHEMA treaty TO PUBLIC;
 -- The functions of the bookkeeping, as they are now: run after the numbered files, and again whenever one is not as here.
 
 -- Whether the session is the sidecar's: asked only where treaty.applying is on, which any role could set.
+-- IS NOT DISTINCT FROM there: where it was never set, NULL = 'on' AND … would ask for every row.
 CREATE OR REPLACE FUNCTION treaty.is_sidecar() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
   SELECT EXISTS (SELECT FROM treaty.state s WHERE s.role = session_user)
@@ -178,24 +179,24 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION treaty.is_applying() TO PUBLIC;
 
--- Capture, by statement; the argument is the table's name in the schema.
+-- Capture, by statement; the argument is the table's name in the schema. What runs for each statement of an application is
+-- counted in microseconds: one expression decides whether anything is out of the ordinary, one statement writes the lines.
+-- (A function in that expression costs more than the lines, called or not.)
 --
 -- The view is read now, not when the statement began: what the sidecar applied in between the statement's rows hold already,
--- because a row is written in its newest version.
+-- because a row is written in its newest version. A row whose status is not 'pending' was copied from somewhere, and its author
+-- with it: nobody named that author now.
 CREATE OR REPLACE FUNCTION treaty.capture_new() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF named !~ '^id1[a-z2-7]{60}$' THEN
-    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  IF current_setting('treaty.applying', true) = 'on' OR current_setting('treaty.author', true) !~ '^(id1[a-z2-7]{60})?$' THEN
+    IF treaty.is_sidecar() AND current_setting('treaty.applying', true) = 'on' THEN RETURN NULL; END IF;
+    PERFORM treaty.check_author();
   END IF;
   INSERT INTO treaty.queue (table_name, row_id, view, author)
   SELECT TG_ARGV[0], n.id, coalesce((SELECT s.view FROM treaty.state s), 0),
-    coalesce(CASE WHEN n.treaty_status = 'pending' THEN n.treaty_author END, named)
+    coalesce(CASE WHEN n.treaty_status = 'pending' THEN n.treaty_author END, nullif(current_setting('treaty.author', true), ''))
   FROM new_rows n;
-  IF FOUND AND EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
   RETURN NULL;
 END $$;
 REVOKE EXECUTE ON FUNCTION treaty.capture_new() FROM PUBLIC;
@@ -203,16 +204,14 @@ REVOKE EXECUTE ON FUNCTION treaty.capture_new() FROM PUBLIC;
 -- A deleted row names nobody.
 CREATE OR REPLACE FUNCTION treaty.capture_old() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF named !~ '^id1[a-z2-7]{60}$' THEN
-    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
+  IF current_setting('treaty.applying', true) = 'on' OR current_setting('treaty.author', true) !~ '^(id1[a-z2-7]{60})?$' THEN
+    IF treaty.is_sidecar() AND current_setting('treaty.applying', true) = 'on' THEN RETURN NULL; END IF;
+    PERFORM treaty.check_author();
   END IF;
   INSERT INTO treaty.queue (table_name, row_id, view, author)
-  SELECT TG_ARGV[0], o.id, coalesce((SELECT s.view FROM treaty.state s), 0), named FROM old_rows o;
-  IF FOUND AND EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  SELECT TG_ARGV[0], o.id, coalesce((SELECT s.view FROM treaty.state s), 0), nullif(current_setting('treaty.author', true), '')
+  FROM old_rows o;
   RETURN NULL;
 END $$;
 REVOKE EXECUTE ON FUNCTION treaty.capture_old() FROM PUBLIC;
@@ -221,19 +220,19 @@ REVOKE EXECUTE ON FUNCTION treaty.capture_old() FROM PUBLIC;
 -- statement.
 CREATE OR REPLACE FUNCTION treaty.capture_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' OR current_setting('treaty.author', true) !~ '^(id1[a-z2-7]{60})?$' THEN
+    IF treaty.is_sidecar() AND current_setting('treaty.applying', true) = 'on' THEN RETURN NULL; END IF;
+    PERFORM treaty.check_author();
+  END IF;
   IF TG_OP = 'DELETE' THEN
     INSERT INTO treaty.queue (table_name, row_id, view, author)
-    VALUES (TG_ARGV[0], OLD.id, coalesce((SELECT s.view FROM treaty.state s), 0), named);
+    VALUES (TG_ARGV[0], OLD.id, coalesce((SELECT s.view FROM treaty.state s), 0), nullif(current_setting('treaty.author', true), ''));
   ELSE
     INSERT INTO treaty.queue (table_name, row_id, view, author)
     VALUES (TG_ARGV[0], NEW.id, coalesce((SELECT s.view FROM treaty.state s), 0),
-      coalesce(CASE WHEN NEW.treaty_status = 'pending' THEN NEW.treaty_author END, named));
+      coalesce(CASE WHEN NEW.treaty_status = 'pending' THEN NEW.treaty_author END, nullif(current_setting('treaty.author', true), '')));
   END IF;
-  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
   RETURN NULL;
 END $$;
 REVOKE EXECUTE ON FUNCTION treaty.capture_row() FROM PUBLIC;
@@ -242,38 +241,43 @@ REVOKE EXECUTE ON FUNCTION treaty.capture_row() FROM PUBLIC;
 -- snapshot of its own does not see, and nobody could note.
 CREATE OR REPLACE FUNCTION treaty.capture_truncate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  named text := nullif(current_setting('treaty.author', true), '');
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
-  IF named !~ '^id1[a-z2-7]{60}$' THEN
-    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || named, ERRCODE = 'invalid_parameter_value';
-  END IF;
+  IF treaty.is_sidecar() AND current_setting('treaty.applying', true) = 'on' THEN RETURN NULL; END IF;
+  PERFORM treaty.check_author();
   IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
     RAISE EXCEPTION USING MESSAGE = TG_ARGV[0] || ': TRUNCATE in a transaction that is ' || current_setting('transaction_isolation')
       || ' could remove rows that it does not see', HINT = 'Use DELETE, or READ COMMITTED.', ERRCODE = 'feature_not_supported';
   END IF;
   EXECUTE format('INSERT INTO treaty.queue (table_name, row_id, view, author)
     SELECT %L, t.id, coalesce((SELECT s.view FROM treaty.state s), 0), %L FROM %I.%I t',
-    TG_ARGV[0], named, TG_TABLE_SCHEMA, TG_TABLE_NAME);
-  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+    TG_ARGV[0], nullif(current_setting('treaty.author', true), ''), TG_TABLE_SCHEMA, TG_TABLE_NAME);
   RETURN NULL;
 END $$;
 REVOKE EXECUTE ON FUNCTION treaty.capture_truncate() FROM PUBLIC;
 
--- A row that is inserted with another status was copied from somewhere, and its author with it: neither is true of this row.
-CREATE OR REPLACE FUNCTION treaty.insert_pending() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+-- Fails a statement whose session names an author who is none: an error now, instead of a refusal later.
+CREATE OR REPLACE FUNCTION treaty.check_author() RETURNS void LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  NEW.treaty_status := 'pending';
-  NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
-  RETURN NEW;
+  IF current_setting('treaty.author', true) !~ '^(id1[a-z2-7]{60})?$' THEN
+    RAISE EXCEPTION USING MESSAGE = 'the setting treaty.author is no identity: ' || current_setting('treaty.author', true),
+      ERRCODE = 'invalid_parameter_value';
+  END IF;
 END $$;
-REVOKE EXECUTE ON FUNCTION treaty.insert_pending() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION treaty.check_author() FROM PUBLIC;
+
+-- Tells the sidecar, if it sleeps. Run by a trigger on the queue, which is there only if the operator chose NOTIFY: to look at
+-- treaty.wake costs a tenth of an insert.
+CREATE OR REPLACE FUNCTION treaty.tell() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION treaty.tell() FROM PUBLIC;
 
 -- Fires only if a statement names the author, and says so to the trigger after it, in the row itself.
-CREATE OR REPLACE FUNCTION treaty.name_author() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
+CREATE OR REPLACE FUNCTION treaty.name_author() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   NEW.treaty_status := 'named';
   RETURN NEW;
@@ -288,13 +292,13 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 REVOKE EXECUTE ON FUNCTION treaty.names_other(author text) FROM PUBLIC;
 
--- Whether the running transaction has written a row.
+-- Whether the running transaction has written a row: asked by triggers that run as whoever writes.
 CREATE OR REPLACE FUNCTION treaty.has_written(table_name text, row_id uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
   SELECT EXISTS (SELECT FROM treaty.queue q WHERE q.transaction = pg_current_xact_id()
     AND q.row_id = has_written.row_id AND q.table_name = has_written.table_name)
 $$;
-REVOKE EXECUTE ON FUNCTION treaty.has_written(table_name text, row_id uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION treaty.has_written(table_name text, row_id uuid) TO PUBLIC;
 
 CREATE TABLE "public"."residents" (
   "id" uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -302,28 +306,29 @@ CREATE TABLE "public"."residents" (
   "name" text COLLATE "C" NOT NULL,
   "steward" boolean NOT NULL DEFAULT FALSE,
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
+  "treaty_author" text,
   CONSTRAINT "residents_who_key" UNIQUE ("who")
 );
 
-CREATE OR REPLACE FUNCTION treaty."update_residents"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
+CREATE OR REPLACE FUNCTION treaty."update_residents"() RETURNS trigger LANGUAGE plpgsql AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
-  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'residents: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."who" IS DISTINCT FROM OLD."who" THEN
-    RAISE EXCEPTION USING MESSAGE = 'residents.who never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."steward" IS DISTINCT FROM OLD."steward" THEN
-    RAISE EXCEPTION USING MESSAGE = 'residents.steward never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW.treaty_status <> 'named' THEN
-    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('residents', OLD."id") THEN
-      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  IF NEW."id" IS DISTINCT FROM OLD."id" OR NEW."who" IS DISTINCT FROM OLD."who" OR NEW."steward" IS DISTINCT FROM OLD."steward" OR current_setting('treaty.applying', true) = 'on'
+    OR (OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending') THEN
+    IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'residents: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF current_setting('treaty.applying', true) = 'on' THEN RETURN NEW; END IF;
+    IF NEW."who" IS DISTINCT FROM OLD."who" THEN
+      RAISE EXCEPTION USING MESSAGE = 'residents.who never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."steward" IS DISTINCT FROM OLD."steward" THEN
+      RAISE EXCEPTION USING MESSAGE = 'residents.steward never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.treaty_status <> 'named' AND OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending' THEN
+      IF treaty.has_written('residents', OLD."id") THEN NEW.treaty_status := 'pending'; RETURN NEW; END IF;
     END IF;
   END IF;
+  IF NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
@@ -331,7 +336,9 @@ REVOKE EXECUTE ON FUNCTION treaty."update_residents"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_insert_residents"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE r1."id" <> n."id" AND ((r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'residents: policy stewards_admit refuses this INSERT', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -341,7 +348,9 @@ REVOKE EXECUTE ON FUNCTION treaty."may_insert_residents"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_update_residents"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE ((o."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity))) IS NOT TRUE AND ROW(o."id", o."who", o."name", o."steward") IS DISTINCT FROM ROW(n."id", n."who", n."name", n."steward")) THEN
     RAISE EXCEPTION USING MESSAGE = 'residents: policy own_name refuses this UPDATE', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -351,16 +360,15 @@ REVOKE EXECUTE ON FUNCTION treaty."may_update_residents"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_delete_residents"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (((o."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) OR EXISTS (SELECT FROM (SELECT * FROM "public"."residents" UNION ALL SELECT * FROM old_rows) r1 WHERE ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
     RAISE EXCEPTION USING MESSAGE = 'residents: policy stewards_remove refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
 END $treaty$;
 REVOKE EXECUTE ON FUNCTION treaty."may_delete_residents"() FROM PUBLIC;
-CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."residents" FOR EACH ROW
-WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
-ALTER TABLE "public"."residents" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."residents" FOR EACH ROW
 WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
 ALTER TABLE "public"."residents" ENABLE ALWAYS TRIGGER "zz_treaty_named";
@@ -389,24 +397,25 @@ CREATE TABLE "public"."rooms" (
   "seats" integer NOT NULL,
   "floor" integer NOT NULL DEFAULT 0,
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
+  "treaty_author" text,
   CONSTRAINT "rooms_seats_check" CHECK ((("seats" >= 1) AND ("seats" <= 500))),
   CONSTRAINT "rooms_floor_check" CHECK ((("floor" >= (- 3)) AND ("floor" <= 60))),
   CONSTRAINT "rooms_name_key" UNIQUE ("name")
 );
 
-CREATE OR REPLACE FUNCTION treaty."update_rooms"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
+CREATE OR REPLACE FUNCTION treaty."update_rooms"() RETURNS trigger LANGUAGE plpgsql AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
-  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'rooms: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW.treaty_status <> 'named' THEN
-    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('rooms', OLD."id") THEN
-      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  IF NEW."id" IS DISTINCT FROM OLD."id" OR current_setting('treaty.applying', true) = 'on'
+    OR (OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending') THEN
+    IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'rooms: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF current_setting('treaty.applying', true) = 'on' THEN RETURN NEW; END IF;
+    IF NEW.treaty_status <> 'named' AND OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending' THEN
+      IF treaty.has_written('rooms', OLD."id") THEN NEW.treaty_status := 'pending'; RETURN NEW; END IF;
     END IF;
   END IF;
+  IF NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
@@ -414,7 +423,9 @@ REVOKE EXECUTE ON FUNCTION treaty."update_rooms"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_insert_rooms"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'rooms: policy stewards_open refuses this INSERT', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -424,7 +435,9 @@ REVOKE EXECUTE ON FUNCTION treaty."may_insert_rooms"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_update_rooms"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND ROW(o."id", o."name", o."seats", o."floor") IS DISTINCT FROM ROW(n."id", n."name", n."seats", n."floor") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'rooms: policy stewards_rename refuses this UPDATE', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -434,16 +447,15 @@ REVOKE EXECUTE ON FUNCTION treaty."may_update_rooms"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_delete_rooms"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
     RAISE EXCEPTION USING MESSAGE = 'rooms: policy stewards_close refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
 END $treaty$;
 REVOKE EXECUTE ON FUNCTION treaty."may_delete_rooms"() FROM PUBLIC;
-CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."rooms" FOR EACH ROW
-WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
-ALTER TABLE "public"."rooms" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."rooms" FOR EACH ROW
 WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
 ALTER TABLE "public"."rooms" ENABLE ALWAYS TRIGGER "zz_treaty_named";
@@ -476,40 +488,41 @@ CREATE TABLE "public"."bookings" (
   "guests" integer NOT NULL DEFAULT 0,
   "booked_at" timestamptz NOT NULL DEFAULT now() CONSTRAINT "booked_at must be within the years 1 to 9999" CHECK ("booked_at" >= '0001-01-01 00:00:00+00' AND "booked_at" < '10000-01-01 00:00:00+00'),
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
+  "treaty_author" text,
   CONSTRAINT "bookings_slot_check" CHECK ((("slot" >= 0) AND ("slot" <= 47))),
   CONSTRAINT "bookings_guests_check" CHECK (("guests" >= 0)),
   CONSTRAINT "one_booking_per_slot" UNIQUE ("room_id", "day", "slot"),
   CONSTRAINT "bookings_room_id_fkey" FOREIGN KEY ("room_id") REFERENCES "public"."rooms" ("id") ON DELETE CASCADE DEFERRABLE INITIALLY IMMEDIATE
 );
 
-CREATE OR REPLACE FUNCTION treaty."update_bookings"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
+CREATE OR REPLACE FUNCTION treaty."update_bookings"() RETURNS trigger LANGUAGE plpgsql AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
-  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'bookings: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."room_id" IS DISTINCT FROM OLD."room_id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'bookings.room_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."day" IS DISTINCT FROM OLD."day" THEN
-    RAISE EXCEPTION USING MESSAGE = 'bookings.day never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."slot" IS DISTINCT FROM OLD."slot" THEN
-    RAISE EXCEPTION USING MESSAGE = 'bookings.slot never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."holder" IS DISTINCT FROM OLD."holder" THEN
-    RAISE EXCEPTION USING MESSAGE = 'bookings.holder never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW."booked_at" IS DISTINCT FROM OLD."booked_at" THEN
-    RAISE EXCEPTION USING MESSAGE = 'bookings.booked_at never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW.treaty_status <> 'named' THEN
-    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('bookings', OLD."id") THEN
-      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  IF NEW."id" IS DISTINCT FROM OLD."id" OR NEW."room_id" IS DISTINCT FROM OLD."room_id" OR NEW."day" IS DISTINCT FROM OLD."day" OR NEW."slot" IS DISTINCT FROM OLD."slot" OR NEW."holder" IS DISTINCT FROM OLD."holder" OR NEW."booked_at" IS DISTINCT FROM OLD."booked_at" OR current_setting('treaty.applying', true) = 'on'
+    OR (OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending') THEN
+    IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'bookings: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF current_setting('treaty.applying', true) = 'on' THEN RETURN NEW; END IF;
+    IF NEW."room_id" IS DISTINCT FROM OLD."room_id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'bookings.room_id never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."day" IS DISTINCT FROM OLD."day" THEN
+      RAISE EXCEPTION USING MESSAGE = 'bookings.day never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."slot" IS DISTINCT FROM OLD."slot" THEN
+      RAISE EXCEPTION USING MESSAGE = 'bookings.slot never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."holder" IS DISTINCT FROM OLD."holder" THEN
+      RAISE EXCEPTION USING MESSAGE = 'bookings.holder never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW."booked_at" IS DISTINCT FROM OLD."booked_at" THEN
+      RAISE EXCEPTION USING MESSAGE = 'bookings.booked_at never changes after insert (REVOKE UPDATE)', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.treaty_status <> 'named' AND OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending' THEN
+      IF treaty.has_written('bookings', OLD."id") THEN NEW.treaty_status := 'pending'; RETURN NEW; END IF;
     END IF;
   END IF;
+  IF NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
@@ -517,7 +530,9 @@ REVOKE EXECUTE ON FUNCTION treaty."update_bookings"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_insert_bookings"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (((n."holder" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND EXISTS (SELECT FROM "public"."residents" r1 WHERE (r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity))))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'bookings: policy residents_book refuses this INSERT', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -527,7 +542,9 @@ REVOKE EXECUTE ON FUNCTION treaty."may_insert_bookings"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_update_bookings"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE ((o."holder" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity))) IS NOT TRUE AND ROW(o."id", o."room_id", o."day", o."slot", o."holder", o."purpose", o."guests", o."booked_at") IS DISTINCT FROM ROW(n."id", n."room_id", n."day", n."slot", n."holder", n."purpose", n."guests", n."booked_at")) THEN
     RAISE EXCEPTION USING MESSAGE = 'bookings: policy holders_describe refuses this UPDATE', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -537,16 +554,15 @@ REVOKE EXECUTE ON FUNCTION treaty."may_update_bookings"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_delete_bookings"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (((o."holder" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) OR EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE))))) IS NOT TRUE AND (o."room_id" IS NULL OR EXISTS (SELECT FROM "public"."rooms" p WHERE p."id" = o."room_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
     RAISE EXCEPTION USING MESSAGE = 'bookings: policy holders_release refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
 END $treaty$;
 REVOKE EXECUTE ON FUNCTION treaty."may_delete_bookings"() FROM PUBLIC;
-CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."bookings" FOR EACH ROW
-WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
-ALTER TABLE "public"."bookings" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."bookings" FOR EACH ROW
 WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
 ALTER TABLE "public"."bookings" ENABLE ALWAYS TRIGGER "zz_treaty_named";
@@ -575,25 +591,26 @@ CREATE TABLE "public"."keys" (
   "number" varchar(12) COLLATE "C" NOT NULL,
   "resident_id" uuid,
   "treaty_status" text NOT NULL DEFAULT 'pending',
-  "treaty_author" text DEFAULT nullif(current_setting('treaty.author', true), ''),
+  "treaty_author" text,
   CONSTRAINT "keys_resident_id_key" UNIQUE ("resident_id"),
   CONSTRAINT "keys_number" UNIQUE ("room_id", "number"),
   CONSTRAINT "keys_room_id_fkey" FOREIGN KEY ("room_id") REFERENCES "public"."rooms" ("id") ON DELETE CASCADE DEFERRABLE INITIALLY IMMEDIATE,
   CONSTRAINT "keys_resident_id_fkey" FOREIGN KEY ("resident_id") REFERENCES "public"."residents" ("id") ON DELETE SET NULL DEFERRABLE INITIALLY IMMEDIATE
 );
 
-CREATE OR REPLACE FUNCTION treaty."update_keys"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $treaty$
+CREATE OR REPLACE FUNCTION treaty."update_keys"() RETURNS trigger LANGUAGE plpgsql AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NEW; END IF;
-  IF NEW."id" IS DISTINCT FROM OLD."id" THEN
-    RAISE EXCEPTION USING MESSAGE = 'keys: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  IF NEW.treaty_status <> 'named' THEN
-    IF OLD.treaty_author IS NULL OR OLD.treaty_status <> 'pending' OR NOT treaty.has_written('keys', OLD."id") THEN
-      NEW.treaty_author := nullif(current_setting('treaty.author', true), '');
+  IF NEW."id" IS DISTINCT FROM OLD."id" OR current_setting('treaty.applying', true) = 'on'
+    OR (OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending') THEN
+    IF NEW."id" IS DISTINCT FROM OLD."id" THEN
+      RAISE EXCEPTION USING MESSAGE = 'keys: the id of a row never changes; insert a new row and delete this one', ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF current_setting('treaty.applying', true) = 'on' THEN RETURN NEW; END IF;
+    IF NEW.treaty_status <> 'named' AND OLD.treaty_author IS NOT NULL AND OLD.treaty_status = 'pending' THEN
+      IF treaty.has_written('keys', OLD."id") THEN NEW.treaty_status := 'pending'; RETURN NEW; END IF;
     END IF;
   END IF;
+  IF NEW.treaty_status <> 'named' THEN NEW.treaty_author := NULL; END IF;
   NEW.treaty_status := 'pending';
   RETURN NEW;
 END $treaty$;
@@ -601,7 +618,9 @@ REVOKE EXECUTE ON FUNCTION treaty."update_keys"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_insert_keys"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM new_rows n CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'keys: policy stewards_cut refuses this INSERT', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -611,7 +630,9 @@ REVOKE EXECUTE ON FUNCTION treaty."may_insert_keys"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_update_keys"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND ROW(o."id", o."room_id", o."number", o."resident_id") IS DISTINCT FROM ROW(n."id", n."room_id", n."number", n."resident_id") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'keys: policy stewards_hand refuses this UPDATE', ERRCODE = 'insufficient_privilege';
   END IF;
@@ -621,16 +642,15 @@ REVOKE EXECUTE ON FUNCTION treaty."may_update_keys"() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION treaty."may_delete_keys"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $treaty$
 BEGIN
-  IF current_setting('treaty.applying', true) = 'on' AND treaty.is_sidecar() THEN RETURN NULL; END IF;
+  IF current_setting('treaty.applying', true) = 'on' THEN
+    IF treaty.is_sidecar() THEN RETURN NULL; END IF;
+  END IF;
   IF EXISTS (SELECT FROM old_rows o CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND (o."room_id" IS NULL OR EXISTS (SELECT FROM "public"."rooms" p WHERE p."id" = o."room_id")) AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) AND NOT treaty.names_other((SELECT coalesce(nullif(current_setting('treaty.author', true), ''), s.identity) FROM treaty.state s)) THEN
     RAISE EXCEPTION USING MESSAGE = 'keys: policy stewards_melt refuses this DELETE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;
 END $treaty$;
 REVOKE EXECUTE ON FUNCTION treaty."may_delete_keys"() FROM PUBLIC;
-CREATE TRIGGER zz_treaty_insert BEFORE INSERT ON "public"."keys" FOR EACH ROW
-WHEN ((NEW.treaty_status <> 'pending'::text) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.insert_pending();
-ALTER TABLE "public"."keys" ENABLE ALWAYS TRIGGER "zz_treaty_insert";
 CREATE TRIGGER zz_treaty_named BEFORE UPDATE OF treaty_author ON "public"."keys" FOR EACH ROW
 WHEN ((NEW.treaty_author IS NOT NULL) AND (current_setting('treaty.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION treaty.name_author();
 ALTER TABLE "public"."keys" ENABLE ALWAYS TRIGGER "zz_treaty_named";

@@ -1,7 +1,7 @@
 //! Noticing that somebody wrote: looking at the queue and, where the operator chose it, NOTIFY.
 //!
-//! A pending NOTIFY takes a lock of the whole cluster at commit, so that busy writers would wait for each other. Triggers
-//! therefore notify only while the sidecar sleeps and has said so in `treaty.wake`: the first commit after that wakes it,
+//! A pending NOTIFY takes a lock of the whole cluster at commit, so that busy writers would wait for each other. A trigger on
+//! the queue therefore notifies only while the sidecar sleeps and has said so in `treaty.wake`: the first commit after that wakes it,
 //! and the flag is lowered before the queue is read.
 
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::oneshot;
 use tracing::{debug, warn};
+use treaty_ddl::sql::postgres::{NOTIFY_OFF, NOTIFY_ON};
 
 use super::session::{Session, doing, statement};
 use crate::database::{DatabaseError, Look, Rhythm, Watch};
@@ -28,12 +29,14 @@ const NOTIFIED: Rhythm = Rhythm { burst_ms_max: 16, idle_ms_min: 250, idle_ms_ma
 pub(super) struct Wake {
     /// Whether the operator chose NOTIFY.
     is_wanted: bool,
+    /// Whether the trigger that notifies is there, or is gone, as wanted.
+    is_settled: bool,
     is_armed: bool,
 }
 
 impl Wake {
     pub(super) fn new(is_wanted: bool) -> Wake {
-        Wake { is_wanted, is_armed: false }
+        Wake { is_wanted, is_settled: false, is_armed: false }
     }
 
     pub(super) fn rhythm(&self) -> Rhythm {
@@ -43,6 +46,11 @@ impl Wake {
     /// Looks whether the queue has lines, and raises or lowers the flag.
     pub(super) fn look(&mut self, session: &mut Session) -> Result<Look, DatabaseError> {
         let mut look = look(session)?;
+        if !self.is_settled {
+            let sql = if self.is_wanted { NOTIFY_ON } else { NOTIFY_OFF };
+            session.script(sql).map_err(doing("making or removing the trigger that notifies"))?;
+            self.is_settled = true;
+        }
         if self.is_wanted && !self.is_armed && look == Look::Unchanged {
             self.arm(
                 session,

@@ -69,20 +69,26 @@ pub(super) fn function_name(what: &str, table: &Table) -> String {
     fit(&format!("{what}_{}", table.name))
 }
 
-/// Returns a trigger function; `body` is what stands between BEGIN and END.
+/// Returns a trigger function that runs as its owner; `body` is what stands between BEGIN and END.
 ///
-/// It rests while the sidecar writes, and then returns `resting`.
-pub(super) fn trigger_function(name: String, resting: &str, body: &str) -> Function {
+/// It rests while the sidecar writes. (The role is asked in a second expression: a function in the first costs more than all
+/// the rest, called or not.)
+pub(super) fn trigger_function(name: String, body: &str) -> Function {
     let source = format!(
-        "\nBEGIN\n  IF current_setting('treaty.applying', true) IS NOT DISTINCT FROM 'on' AND treaty.is_sidecar() THEN RETURN {resting}; END IF;\n{body}END "
+        "\nBEGIN\n  IF current_setting('treaty.applying', true) = 'on' THEN\n    \
+         IF treaty.is_sidecar() THEN RETURN NULL; END IF;\n  END IF;\n{body}END "
     );
-    let (tag, quoted) = (dollar_tag(&source), ident(&name));
+    create_function(name, " SECURITY DEFINER\nSET search_path = pg_catalog, pg_temp", &source)
+}
+
+/// Returns a trigger function; `options` stand before AS, `source` between the quotes.
+pub(super) fn create_function(name: String, options: &str, source: &str) -> Function {
+    let (tag, quoted) = (dollar_tag(source), ident(&name));
     let sql = format!(
-        "CREATE OR REPLACE FUNCTION treaty.{quoted}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER\n\
-         SET search_path = pg_catalog, pg_temp AS {tag}{source}{tag};\n\
+        "CREATE OR REPLACE FUNCTION treaty.{quoted}() RETURNS trigger LANGUAGE plpgsql{options} AS {tag}{source}{tag};\n\
          REVOKE EXECUTE ON FUNCTION treaty.{quoted}() FROM PUBLIC;\n"
     );
-    Function { name, source, sql }
+    Function { name, source: source.to_owned(), sql }
 }
 
 /// A dollar quote that does not occur in the text.

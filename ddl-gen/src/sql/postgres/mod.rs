@@ -26,6 +26,23 @@ pub const MIGRATIONS: [(&str, &str); 4] = [
     ("0004_views.sql", include_str!("../../../../migrations/postgres/0004_views.sql")),
 ];
 
+/// Makes what tells the sidecar of commits while a row of `treaty.wake` is armed, if it is not there. Waits for those who
+/// are writing.
+pub const NOTIFY_ON: &str = "DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = 'treaty.queue'::pg_catalog.regclass AND tgname = 'treaty_tell') THEN
+    CREATE TRIGGER treaty_tell AFTER INSERT ON treaty.queue FOR EACH STATEMENT EXECUTE FUNCTION treaty.tell();
+  END IF;
+END $$;
+";
+
+/// Removes what [`NOTIFY_ON`] made, if it is there. Waits for those who are writing.
+pub const NOTIFY_OFF: &str = "DO $$ BEGIN
+  IF EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = 'treaty.queue'::pg_catalog.regclass AND tgname = 'treaty_tell') THEN
+    DROP TRIGGER treaty_tell ON treaty.queue;
+  END IF;
+END $$;
+";
+
 /// Where the application's tables are.
 const NAMESPACE: &str = "public";
 

@@ -49,7 +49,7 @@ fn warning(schema: &Schema, table: &Table, command: Command) -> Option<(Function
         writer.refusal(&conditions),
         text(&message(table, command, &policies)),
     );
-    let function = trigger_function(function_name(&format!("may_{word}"), table), "NULL", &body);
+    let function = trigger_function(function_name(&format!("may_{word}"), table), &body);
     let event = format!("AFTER {}", word.to_ascii_uppercase());
     let rest = format!("REFERENCING {tables}\nFOR EACH STATEMENT EXECUTE FUNCTION treaty.{}()", ident(&function.name));
     let trigger = trigger(table, &format!("treaty_a_may_{word}"), Firing::Origin, [&event, &rest]);

@@ -8,11 +8,8 @@ use super::values::{declared_type, default_value, form};
 use crate::sql::quote::ident;
 use crate::sql::{left_to_treaty, on_delete, unique_line};
 
-/// Our two columns. A row that names no author has the one that the session names, if it does.
-const OURS: [(&str, &str); 2] = [
-    ("treaty_status", "text NOT NULL DEFAULT 'pending'"),
-    ("treaty_author", "text DEFAULT nullif(current_setting('treaty.author', true), '')"),
-];
+/// Our two columns.
+const OURS: [(&str, &str); 2] = [("treaty_status", "text NOT NULL DEFAULT 'pending'"), ("treaty_author", "text")];
 
 /// Returns the tables of a schema, in order.
 pub fn create_tables(schema: &Schema) -> String {
