@@ -1,5 +1,6 @@
 //! The application's PostgreSQL database.
 //!
+//! * [`PostgresDatabase`] - it all, as a [`Database`](crate::database::Database).
 //! * [`Session`] - one connection, for a thread that blocks.
 //! * `scope` - transactions and locks; `queue`, `rows`, `table`, `values` - what is read and written in them.
 //! * `state`, `rollbacks` - the bookkeeping tables.
@@ -8,8 +9,7 @@
 //! * `wake` - noticing that somebody wrote.
 //! * `peek` - reading beside a sidecar.
 
-#![allow(dead_code, reason = "what ties the pieces together is being written")]
-
+mod database;
 mod fit;
 mod guard;
 mod install;
@@ -27,5 +27,6 @@ mod values;
 mod wake;
 mod writer;
 
+pub use database::PostgresDatabase;
 pub(crate) use peek::PostgresPeek;
 pub use session::{Purpose, Session};
