@@ -45,7 +45,7 @@ impl OpenNode {
             gap_ms: i64::try_from(config.tx_gap.as_millis()).unwrap_or(i64::MAX),
         };
         let mut link = ReplicaLink { replica: &mut replica, keys: &mut keys, now_ms: now_ms() };
-        let application = database::open(&config.database, &node, place, &mut link)?;
+        let application = database::open(config, &node, place, &mut link)?;
         Ok(OpenNode { keys, replica, application })
     }
 }
