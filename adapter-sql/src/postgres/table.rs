@@ -4,7 +4,7 @@
 //! Columns are named in the schema's order, so that what the application adds to its table besides is never touched.
 
 use sqlx::postgres::PgRow;
-use treaty_ddl::sql::quote::{ident, text};
+use treaty_ddl::sql::quote::ident;
 use treaty_engine::relation::RowId;
 use treaty_schema::{Schema, Table, Value};
 use uuid::Uuid;
@@ -285,9 +285,4 @@ fn targets(schema: &Schema, table: &Table) -> Vec<Target> {
         }
     };
     table.foreign_keys.iter().map(target).collect()
-}
-
-/// A table's name as an SQL string.
-pub(super) fn name_text(table: &Table) -> String {
-    text(table.name.as_str())
 }
