@@ -1,4 +1,4 @@
-//! The adapter for SQLite over real files and real replicas, without network and processes.
+//! The adapter over real files, a real server and real replicas, without network and processes of its own.
 
 #[cfg(test)]
 mod apply;
@@ -12,7 +12,6 @@ mod capture;
 mod concurrent;
 #[cfg(test)]
 mod crash;
-mod digits;
 #[cfg(test)]
 mod flips;
 #[cfg(test)]
@@ -24,6 +23,10 @@ mod random;
 #[cfg(test)]
 mod rebuild;
 #[cfg(test)]
+mod server;
+#[cfg(test)]
 mod start;
 #[cfg(test)]
 mod verdicts;
+#[cfg(test)]
+mod views;

@@ -248,12 +248,7 @@ impl TestNode {
 
     /// Everything in the log, parents first.
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        let index = self.replica.index();
-        let all = index.difference(&index.whole(), &Past::EMPTY).collect(self.replica.store()).unwrap();
-        let store = self.replica.store();
-        all.into_iter()
-            .map(|pos| Entry::new(store.header(pos).unwrap(), store.payload(pos).unwrap()).unwrap())
-            .collect()
+        entries_of(&self.replica)
     }
 
     /// Takes what another node has.
@@ -335,6 +330,13 @@ impl TestNode {
         }
         assert_eq!(self.with(|application, _| application.waiting()).unwrap(), 0);
     }
+}
+
+/// Everything in a log, parents first.
+pub(crate) fn entries_of(replica: &Replica) -> Vec<Entry> {
+    let (index, store) = (replica.index(), replica.store());
+    let all = index.difference(&index.whole(), &Past::EMPTY).collect(store).unwrap();
+    all.into_iter().map(|pos| Entry::new(store.header(pos).unwrap(), store.payload(pos).unwrap()).unwrap()).collect()
 }
 
 /// Drains, exchanges and applies until both nodes show everything.
