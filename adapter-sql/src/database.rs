@@ -151,7 +151,9 @@ pub trait Database: Send {
     fn remove_lines(&mut self, taken: &SeqRanges) -> Result<(), DatabaseError>;
 
     /// Adds lines for rows that no trigger noted.
-    fn append_lines(&mut self, table: usize, ids: &[StoredId]) -> Result<(), DatabaseError>;
+    ///
+    /// * `author` - whom the lines name; only where the database's lines can name one.
+    fn append_lines(&mut self, table: usize, ids: &[StoredId], author: Option<&str>) -> Result<(), DatabaseError>;
 
     /// Adds a line for every row of a table; returns how many.
     fn append_all(&mut self, table: usize) -> Result<u64, DatabaseError>;

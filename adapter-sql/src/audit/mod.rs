@@ -124,6 +124,6 @@ fn act_on(table: usize, findings: &Findings, db: &mut dyn Database) -> Result<()
             }
         }
         db.wake_triggers()?;
-        db.append_lines(table, differing)
+        db.append_lines(table, differing, None)
     })
 }

@@ -47,6 +47,14 @@ impl<'q> NamedByLines<'q> {
         NamedByLines((0..starts.len()).map(part).collect())
     }
 
+    /// Returns the authors that statements of the rows' transactions named.
+    pub(crate) fn of_rows(&self, rows: &[Touched]) -> BTreeSet<String> {
+        if self.0.is_empty() {
+            return BTreeSet::new();
+        }
+        rows.iter().flat_map(|touched| self.of_part(touched.place.part_last)).map(str::to_owned).collect()
+    }
+
     fn of_part(&self, part: usize) -> impl Iterator<Item = &'q str> + '_ {
         self.0.get(part).into_iter().flatten().copied()
     }

@@ -383,9 +383,15 @@ impl<'f> Finish<'f> {
 
 /// Puts the rows of drafts at the end of the queue: they are judged again together with what is in their way.
 fn postpone(refused: &[(&Draft, &LocalRefusal)], others: &Others, db: &mut dyn Database) -> Result<(), DatabaseError> {
-    for row in refused.iter().flat_map(|(draft, _)| draft.rows.iter()) {
-        if !others.touched_again.contains(&row.key) {
-            db.append_lines(row.key.table, std::slice::from_ref(&row.stored_id))?;
+    for (draft, _) in refused {
+        for row in draft.rows.iter().filter(|row| !others.touched_again.contains(&row.key)) {
+            let (table, id) = (row.key.table, std::slice::from_ref(&row.stored_id));
+            if draft.named.is_empty() {
+                db.append_lines(table, id, None)?;
+            }
+            for author in &draft.named {
+                db.append_lines(table, id, Some(author))?;
+            }
         }
     }
     Ok(())

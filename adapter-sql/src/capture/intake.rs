@@ -1,5 +1,7 @@
 //! What one drain takes out of the queue: transactions of one author on one view, ready to be signed or refused here.
 
+use std::collections::BTreeSet;
+
 use treaty_engine::identity::Identity;
 use treaty_engine::limits::PAYLOAD_BYTES_MAX;
 use treaty_engine::replica::{LocalOperation, LocalRow, LocalTransaction, Shown};
@@ -66,6 +68,8 @@ pub(crate) struct Taken {
 pub(crate) struct Draft {
     /// Its author, as reports print it.
     pub(crate) author: String,
+    /// The authors that its statements named.
+    pub(crate) named: BTreeSet<String>,
     /// Its rows, with and without effect.
     pub(crate) rows: Vec<DraftRow>,
     /// What is to be signed; empty if nothing changed.
@@ -293,7 +297,8 @@ impl Taker<'_> {
         if is_signed && self.author.is_some_and(|taken| taken != author.identity) {
             return Ok(Added::OtherAuthor);
         }
-        let draft = self.draft(rows, author.text, refusal);
+        let named = named.of_rows(&rows);
+        let draft = Draft { named, ..self.draft(rows, author.text, refusal) };
         if draft.is_signed() {
             self.author = Some(author.identity);
         }
@@ -312,7 +317,7 @@ impl Taker<'_> {
             }
             draft_rows.push(into_row(touched, &mut transaction));
         }
-        Draft { author, rows: draft_rows, transaction, refusal }
+        Draft { author, named: BTreeSet::new(), rows: draft_rows, transaction, refusal }
     }
 
     fn bad_value(&self, key: ShownRow, bad: &[BadCell]) -> LocalRefusal {

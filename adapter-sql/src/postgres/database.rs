@@ -134,8 +134,8 @@ impl Database for PostgresDatabase {
         Ok(())
     }
 
-    fn append_lines(&mut self, table: usize, ids: &[StoredId]) -> Result<(), DatabaseError> {
-        queue::append(&mut self.session, &self.tables[table], ids)
+    fn append_lines(&mut self, table: usize, ids: &[StoredId], author: Option<&str>) -> Result<(), DatabaseError> {
+        queue::append(&mut self.session, &self.tables[table], ids, author)
     }
 
     fn append_all(&mut self, table: usize) -> Result<u64, DatabaseError> {

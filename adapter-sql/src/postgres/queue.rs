@@ -141,11 +141,16 @@ pub(super) fn remove(session: &mut Session, taken: &SeqRanges) -> Result<u64, Da
 }
 
 /// Adds lines for rows that no trigger noted, on what the tables show now.
-pub(super) fn append(session: &mut Session, table: &TableSql, ids: &[StoredId]) -> Result<(), DatabaseError> {
+pub(super) fn append(
+    session: &mut Session,
+    table: &TableSql,
+    ids: &[StoredId],
+    author: Option<&str>,
+) -> Result<(), DatabaseError> {
     let ids: Vec<Uuid> = ids.iter().filter_map(uuid_of).collect();
-    let sql = "INSERT INTO treaty.queue (table_name, row_id, view) \
-               SELECT $1, u.id, coalesce((SELECT s.view FROM treaty.state s), 0) FROM unnest($2::uuid[]) AS u (id)";
-    session.execute(statement(sql).bind(table.name()).bind(ids)).map_err(doing("writing treaty.queue"))?;
+    let sql = "INSERT INTO treaty.queue (table_name, row_id, view, author) \
+               SELECT $1, u.id, coalesce((SELECT s.view FROM treaty.state s), 0), $3 FROM unnest($2::uuid[]) AS u (id)";
+    session.execute(statement(sql).bind(table.name()).bind(ids).bind(author)).map_err(doing("writing treaty.queue"))?;
     Ok(())
 }
 

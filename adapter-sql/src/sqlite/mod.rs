@@ -175,7 +175,7 @@ impl Database for SqliteDatabase {
         queue::remove(&self.connection, taken)
     }
 
-    fn append_lines(&mut self, table: usize, ids: &[StoredId]) -> Result<(), DatabaseError> {
+    fn append_lines(&mut self, table: usize, ids: &[StoredId], _author: Option<&str>) -> Result<(), DatabaseError> {
         queue::append(&self.connection, &self.tables[table], ids)
     }
 

@@ -199,3 +199,25 @@ fn a_batch_waits_for_no_writer_of_other_rows_and_overwrites_nothing_unseen() {
     near.drain();
     check_together(far, near);
 }
+
+#[test]
+fn a_refused_transaction_that_is_put_off_keeps_its_author() {
+    let (far, mut near) = pair();
+    near.run(&insert(1, "ann"));
+    near.drain();
+    let stranger = Keypair::generate(&[9; 32]).identity();
+    near.run(&insert(2, "ben"));
+    near.run(&format!("SET LOCAL treaty.author = '{stranger}'; UPDATE people SET name = 'x' WHERE id = '{}'", id(1)));
+    // While the first is signed, somebody takes the name that the second has freed.
+    let mut client = near.client();
+    let drained = near.with(|application, link| {
+        let mut meddling = Meddling::new(link, || client.run(&insert(3, "ann")));
+        application.drain(&mut meddling)
+    });
+    assert_eq!(drained.unwrap().refused_count, 2, "the name is still the first row's, in the log");
+    assert_eq!(near.ask("SELECT name FROM people ORDER BY name"), "ann\nben");
+    let told = near.ask("SELECT split_part(message, ':', 1), count(*) FROM treaty_rollbacks GROUP BY 1 ORDER BY 1");
+    assert_eq!(told, "author|1\nunique|1");
+    near.drain();
+    check_together(far, near);
+}

@@ -104,7 +104,7 @@ fn rows_are_appended_and_counted() {
     session.script("DELETE FROM treaty.queue").map_err(doing("x")).unwrap();
     assert!(queue::is_empty(session).unwrap());
     assert_eq!(queue::append_all(session, &tables[0]).unwrap(), 2);
-    queue::append(session, &tables[1], &[StoredId::of(row_id(5))]).unwrap();
+    queue::append(session, &tables[1], &[StoredId::of(row_id(5))], None).unwrap();
     assert_eq!(queue::ids(session, &tables[1]).unwrap(), BTreeSet::from([row_id(5).to_string()]));
     assert_eq!(queue::waiting(session).unwrap(), 3);
 }

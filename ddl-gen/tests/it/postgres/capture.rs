@@ -119,7 +119,10 @@ fn a_change_makes_the_row_pending_by_the_author_named_or_the_default() {
     assert_eq!(status_after(twice), "pending default");
     // The setting is in the queue's lines, not in rows.
     assert_eq!(status_after("SET treaty.author = $node; UPDATE t SET v = 'x'"), "pending default");
-    assert_eq!(status_after("SET treaty.author = $node; UPDATE t SET v = 'x', treaty_author = $other"), "pending other");
+    assert_eq!(
+        status_after("SET treaty.author = $node; UPDATE t SET v = 'x', treaty_author = $other"),
+        "pending other"
+    );
 }
 
 #[test]
