@@ -1,6 +1,9 @@
 //! The SQL for PostgreSQL, executed on a server that the tests start: a fresh cluster, reachable by a socket file only.
 
+mod authors;
 mod capture;
+mod guard;
+mod order;
 mod policies;
 pub(crate) mod server;
 

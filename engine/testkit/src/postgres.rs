@@ -37,7 +37,7 @@ done
 
 /// What every server is: on loopback only, small, in a time zone that is not UTC, so that whoever forgets the zone notices.
 const OPTIONS: &str = "-c listen_addresses=127.0.0.1 -c max_connections=150 -c shared_buffers=16MB -c wal_level=minimal \
-    -c max_wal_senders=0 -c timezone=America/New_York";
+    -c max_wal_senders=0 -c max_prepared_transactions=8 -c timezone=America/New_York";
 
 /// How often a port that was free a moment ago may be taken by somebody else.
 const ATTEMPTS: usize = 5;

@@ -158,6 +158,9 @@ fn refusal(column: &str, message: &str) -> String {
 }
 
 /// Put keys into the queue: by statement, and by row in the replica role, which may fire none by statement.
+///
+/// After the write, before the commit: so a line's number is greater than any of a transaction that this one waited for or saw
+/// (migrations/postgres/README.md has the argument).
 fn capture(table: &Table) -> Vec<Trigger> {
     let run = |each: &str, function: &str| {
         format!("FOR EACH {each} EXECUTE FUNCTION treaty.{function}({})", text(table.name.as_str()))

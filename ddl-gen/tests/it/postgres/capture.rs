@@ -4,14 +4,14 @@ use super::server::Database;
 use super::{expand, installed, queue};
 
 /// A table with a second UNIQUE key, open to all.
-const OPEN: &str = "
+pub(super) const OPEN: &str = "
     CREATE TABLE t (id UUID PRIMARY KEY, n INTEGER UNIQUE, v TEXT);
     CREATE POLICY a ON t FOR INSERT WITH CHECK (true);
     CREATE POLICY b ON t FOR UPDATE USING (true);
     CREATE POLICY c ON t FOR DELETE USING (true);";
 
 /// The table with rows 1 to 3 (n = 10, 20, 30), committed, and an empty queue.
-fn with_rows() -> Database {
+pub(super) fn with_rows() -> Database {
     let database = installed(OPEN);
     apply(
         &database,
@@ -21,7 +21,7 @@ fn with_rows() -> Database {
 }
 
 /// Runs statements as the sidecar does.
-fn apply(database: &Database, sql: &str) {
+pub(super) fn apply(database: &Database, sql: &str) {
     database.run(&expand(&format!("BEGIN; SET LOCAL treaty.applying = 'on'; {sql}; COMMIT")));
 }
 
@@ -46,7 +46,19 @@ fn every_kind_of_write_is_queued() {
             "BEGIN; INSERT INTO t (id) VALUES ($11); SAVEPOINT s; INSERT INTO t (id) VALUES ($12); ROLLBACK TO s; COMMIT",
             "t:11",
         ),
-        ("TRUNCATE t", "t:1 t:10 t:11 t:3 t:7 t:9"),
+        (
+            "WITH gone AS (DELETE FROM t WHERE id = $10 RETURNING n), other AS (UPDATE t SET v = 'w' WHERE id = $3) \
+             INSERT INTO t (id, n) SELECT $13, n + 1000 FROM gone",
+            "t:10 t:13 t:3",
+        ),
+        ("INSERT INTO t (id, n) SELECT $14, n + 5 FROM t WHERE id = $13", "t:14"),
+        ("BEGIN; UPDATE t SET v = 'x'; ROLLBACK", ""),
+        ("ALTER TABLE t ADD COLUMN extra text DEFAULT 'x'; ALTER TABLE t ALTER v TYPE varchar USING upper(v)", ""),
+        ("INSERT INTO t (id, n, extra) VALUES ($15, 150, 'y')", "t:15"),
+        ("BEGIN; UPDATE t SET v = 'p' WHERE id = $15; PREPARE TRANSACTION 'p'", ""),
+        ("COMMIT PREPARED 'p'", "t:15"),
+        ("BEGIN; DELETE FROM t WHERE id = $15; PREPARE TRANSACTION 'p'; ROLLBACK PREPARED 'p'", ""),
+        ("TRUNCATE t", "t:1 t:11 t:13 t:14 t:15 t:3 t:7 t:9"),
     ] {
         database.run(&expand(sql));
         let mut lines: Vec<String> = queue(&database).split_whitespace().map(str::to_owned).collect();
@@ -87,6 +99,106 @@ fn cascades_are_captured() {
     assert_eq!(queue(&database), "c:3 c:4 p:1");
     database.run("TRUNCATE p CASCADE");
     assert_eq!(queue(&database), "c:5 p:2");
+}
+
+#[test]
+fn what_a_foreign_key_sets_null_is_captured_and_pending() {
+    let database = installed(
+        "CREATE TABLE p (id UUID PRIMARY KEY);
+         CREATE POLICY a ON p FOR INSERT WITH CHECK (true); CREATE POLICY b ON p FOR DELETE USING (true);
+         CREATE TABLE c (id UUID PRIMARY KEY, p_id UUID REFERENCES p ON DELETE SET NULL);
+         CREATE POLICY a ON c FOR INSERT WITH CHECK (true); CREATE POLICY b ON c FOR UPDATE USING (true);",
+    );
+    apply(
+        &database,
+        "INSERT INTO p (id, treaty_status) VALUES ($1, 'committed'); \
+         INSERT INTO c (id, p_id, treaty_status, treaty_author) VALUES ($2, $1, 'committed', $other)",
+    );
+    database.run(&expand("DELETE FROM p WHERE id = $1"));
+    assert_eq!(database.run("SELECT treaty_status, treaty_author IS NULL FROM c"), "pending|t");
+    assert_eq!(database.run("SELECT count(DISTINCT transaction) FROM treaty.queue"), "1");
+    assert_eq!(queue(&database), "c:2 p:1");
+}
+
+#[test]
+fn what_triggers_of_the_application_write_is_captured_with_what_fired_them() {
+    let database = with_rows();
+    database.run(
+        "CREATE TABLE heard (id uuid);
+         CREATE FUNCTION echo() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           IF treaty.is_applying() THEN RETURN NULL; END IF;
+           IF NEW.n < 100 THEN UPDATE t SET v = 'echo' WHERE n = 20; INSERT INTO t (id, n) VALUES (gen_random_uuid(), NEW.n + 100); END IF;
+           RETURN NULL; END $$;
+         CREATE TRIGGER echo AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION echo();
+         CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE t SET v = 'late' WHERE n = 30; RETURN NULL; END $$;
+         CREATE CONSTRAINT TRIGGER late AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+           WHEN (NEW.n < 100) EXECUTE FUNCTION late();",
+    );
+    database.run(&expand("INSERT INTO t (id, n) VALUES ($4, 40)"));
+    let lines = "SELECT string_agg(DISTINCT t.n::text, ' ' ORDER BY t.n::text), count(DISTINCT q.transaction) \
+                 FROM treaty.queue q JOIN t ON t.id = q.row_id";
+    assert_eq!(database.run(lines), "140 20 30 40|1");
+    queue(&database);
+    apply(&database, "INSERT INTO t (id, n) VALUES ($5, 50)");
+    assert_eq!(queue(&database), "", "the application's trigger rests while the sidecar writes, if it asks");
+}
+
+#[test]
+fn what_the_replica_role_writes_is_captured() {
+    let database = with_rows();
+    for (sql, expected) in [
+        ("INSERT INTO t (id, n) VALUES ($4, 40), ($5, 50)", "t:4 t:5"),
+        ("UPDATE t SET v = 'x' WHERE n > 25", "t:3 t:4 t:5"),
+        ("DELETE FROM t WHERE n > 45", "t:5"),
+        ("COPY t (id, n) FROM stdin;\n00000000-0000-4000-8000-000000000006\t60\n\\.\n", "t:6"),
+        ("TRUNCATE t", "t:1 t:2 t:3 t:4 t:6"),
+    ] {
+        database.run(&expand(&format!("SET session_replication_role = replica; {sql}")));
+        assert_eq!(queue(&database), expected, "{sql}");
+    }
+    apply(&database, "SET LOCAL session_replication_role = replica; INSERT INTO t (id, n) VALUES ($7, 70)");
+    assert_eq!(queue(&database), "");
+    database.run("SET session_replication_role = replica; UPDATE t SET v = 'x'");
+    assert_eq!(database.run("SELECT treaty_status FROM t"), "pending");
+}
+
+#[test]
+fn truncate_is_refused_where_it_could_remove_rows_that_the_transaction_does_not_see() {
+    let database = with_rows();
+    for level in ["REPEATABLE READ", "SERIALIZABLE"] {
+        let error = database.fails(&format!("BEGIN ISOLATION LEVEL {level}; TRUNCATE t"));
+        assert!(error.contains("could remove rows that it does not see"), "{error}");
+        assert!(error.contains("Use DELETE, or READ COMMITTED."), "{error}");
+    }
+    database.run("BEGIN ISOLATION LEVEL READ UNCOMMITTED; TRUNCATE t; COMMIT");
+    assert_eq!(queue(&database), "t:1 t:2 t:3");
+}
+
+#[test]
+fn the_view_is_the_one_that_the_tables_show() {
+    let database = installed(OPEN);
+    database.run("UPDATE treaty.state SET view = 7; INSERT INTO t (n) VALUES (1); DELETE FROM t; INSERT INTO t (n) VALUES (2); TRUNCATE t");
+    assert_eq!(database.run("SELECT string_agg(view::text, ' ') FROM treaty.queue"), "7 7 7 7");
+    database.run("DELETE FROM treaty.queue; DELETE FROM treaty.state; INSERT INTO t (n) VALUES (3)");
+    assert_eq!(database.run("SELECT view FROM treaty.queue"), "0", "nothing is lost before the state is there");
+}
+
+#[test]
+fn a_row_inserted_with_a_status_of_its_own_is_captured_like_any() {
+    let database = installed(OPEN);
+    database.run(&expand(
+        "INSERT INTO t (id, treaty_status, treaty_author) VALUES ($1, 'committed', $other);
+         COPY t (id, treaty_status, treaty_author) FROM stdin;
+00000000-0000-4000-8000-000000000002\treverted\tsomebody
+\\.
+",
+    ));
+    assert_eq!(
+        database.run("SELECT count(*) FROM treaty.queue WHERE author IS NULL"),
+        "2",
+        "copied authors name nobody"
+    );
+    assert_eq!(queue(&database), "t:1 t:2");
 }
 
 #[test]
@@ -150,6 +262,47 @@ fn a_role_with_rights_on_its_table_only_can_write_and_cannot_silence_the_trigger
     assert_eq!(queue(&database), "t:1 t:2 t:4");
     database.run_as("app", &expand("SET treaty.applying = 'on'; INSERT INTO t (id, n) VALUES ($5, 50); TRUNCATE t"));
     assert_eq!(queue(&database), "t:1 t:3 t:4 t:5 t:5");
-    let error = database.fails_as("app", "SELECT * FROM treaty.queue");
-    assert!(error.contains("permission denied"), "{error}");
+    for sql in [
+        "SELECT * FROM treaty.queue",
+        "INSERT INTO treaty.queue (table_name, row_id, view) VALUES ('t', gen_random_uuid(), 0)",
+        "DELETE FROM treaty.queue",
+        "UPDATE treaty.state SET role = 'app'",
+        "SELECT * FROM treaty.views",
+        "INSERT INTO treaty.wake VALUES (true)",
+        "SELECT nextval('treaty.queue_seq_seq')",
+        "SELECT treaty.names_other('x')",
+        "CREATE TEMP TABLE mine (id uuid, treaty_status text, treaty_author text); CREATE TRIGGER x AFTER INSERT ON mine \
+         REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION treaty.capture_new('t')",
+        "ALTER TABLE t DISABLE TRIGGER USER",
+    ] {
+        let error = database.fails_as("app", sql);
+        assert!(error.contains("permission denied") || error.contains("must be owner"), "{sql}: {error}");
+    }
+    let may = "SELECT (SELECT count(*) FROM public.treaty_rollbacks), treaty.is_applying()";
+    assert_eq!(database.run_as("app", &format!("SET treaty.applying = 'on'; {may}")), "0|f");
+    assert_eq!(database.run(&format!("SET treaty.applying = 'on'; {may}")), "0|t");
+    assert_eq!(database.run(may), "0|f");
+}
+
+#[test]
+fn no_name_of_the_applications_is_run_as_the_owner() {
+    let database = with_rows();
+    database.run(
+        "DO $$ BEGIN CREATE ROLE other LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+         GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON t TO other; CREATE SCHEMA trap AUTHORIZATION other",
+    );
+    // Names that ours would find first, were they looked up by the session's search path.
+    database.run_as(
+        "other",
+        &expand(
+            "CREATE FUNCTION trap.current_setting(text, boolean) RETURNS text LANGUAGE plpgsql AS \
+               $$ BEGIN IF current_user <> session_user THEN RAISE EXCEPTION 'run as owner'; END IF; RETURN NULL; END $$;
+             CREATE FUNCTION trap.same(text, text) RETURNS boolean LANGUAGE plpgsql AS \
+               $$ BEGIN IF current_user <> session_user THEN RAISE EXCEPTION 'run as owner'; END IF; RETURN $1 OPERATOR(pg_catalog.=) $2; END $$;
+             CREATE OPERATOR trap.= (LEFTARG = text, RIGHTARG = text, FUNCTION = trap.same);
+             SET search_path = trap, pg_temp, public, pg_catalog;
+             INSERT INTO t (id, n) VALUES ($4, 40); UPDATE t SET v = 'x' WHERE id OPERATOR(pg_catalog.=) $4; DELETE FROM t WHERE id OPERATOR(pg_catalog.=) $4; TRUNCATE t",
+        ),
+    );
+    assert_eq!(queue(&database), "t:1 t:2 t:3 t:4 t:4 t:4");
 }

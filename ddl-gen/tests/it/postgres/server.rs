@@ -1,5 +1,7 @@
 //! A database of each test's own, on the server that they share.
 
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use treaty_testkit::PostgresServer;
@@ -43,3 +45,61 @@ impl Database {
         PostgresServer::shared().psql(&self.name, role, sql)
     }
 }
+
+/// A connection that stays open between statements, to be used beside others.
+pub(crate) struct Session {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Session {
+    /// Connects as the superuser.
+    pub(crate) fn open(database: &Database) -> Session {
+        let server = PostgresServer::shared();
+        let mut child = Command::new(server.program("psql"))
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-f", "-"])
+            .args(["-h", server.folder(), "-p", &server.port().to_string(), "-d", &database.name])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("psql starts");
+        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        Session { child, input, output: BufReader::new(output) }
+    }
+
+    /// Runs statements; returns what they print when they are done.
+    pub(crate) fn run(&mut self, sql: &str) -> String {
+        self.start(sql);
+        self.finish()
+    }
+
+    /// Begins to run statements, which may have to wait for somebody.
+    pub(crate) fn start(&mut self, sql: &str) {
+        writeln!(self.input, "{sql};\n\\echo {DONE}").unwrap();
+        self.input.flush().unwrap();
+    }
+
+    /// Waits for the end of what was started; returns what it prints.
+    pub(crate) fn finish(&mut self) -> String {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            assert!(self.output.read_line(&mut line).unwrap() > 0, "the session ended: {lines:?}");
+            match line.trim_end() {
+                DONE => return lines.join("\n"),
+                line => lines.push(line.to_owned()),
+            }
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a session prints when it has done what it was told.
+const DONE: &str = "done-with-that";
