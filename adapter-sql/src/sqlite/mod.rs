@@ -89,6 +89,7 @@ impl SqliteDatabase {
         Ok(())
     }
 
+    /// Before the first row is read or written: when a transaction begins, or, where the schema is told in one, when it reads.
     fn know_spellings(&mut self) -> Result<(), DatabaseError> {
         if self.are_spellings_known { Ok(()) } else { self.learn_spellings() }
     }
@@ -184,6 +185,7 @@ impl Database for SqliteDatabase {
     }
 
     fn queued_ids(&mut self, table: usize) -> Result<BTreeSet<String>, DatabaseError> {
+        self.know_spellings()?;
         queue::ids(&self.connection, &self.tables[table])
     }
 
@@ -249,10 +251,12 @@ impl Database for SqliteDatabase {
         after: Option<RowId>,
         bounds: PageBounds,
     ) -> Result<TablePage, DatabaseError> {
+        self.know_spellings()?;
         rows::page(&self.connection, &self.tables[table], after, bounds)
     }
 
     fn read_row(&mut self, row: ShownRow) -> Result<Option<TableRow>, DatabaseError> {
+        self.know_spellings()?;
         rows::one(&self.connection, &self.tables[row.table], row.id)
     }
 

@@ -15,8 +15,6 @@ mod crash;
 #[cfg(test)]
 mod flips;
 #[cfg(test)]
-mod interleaved;
-#[cfg(test)]
 mod meddle;
 #[cfg(test)]
 mod node;

@@ -1,5 +1,3 @@
-//! The queue and the rows that lines name, read and locked beside other sessions.
-
 use std::collections::BTreeSet;
 
 use super::{Installed, row_id, texts};
