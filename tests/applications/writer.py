@@ -1,6 +1,7 @@
 """An application that knows nothing of Treaty: writes numbered rows in transactions of a given size.
 
-usage: writer.py sqlite3|sqlalchemy DATABASE TAG ROW_COUNT TRANSACTION_SIZE
+usage: writer.py sqlite3|sqlalchemy FILE TAG ROW_COUNT TRANSACTION_SIZE
+       writer.py psycopg|sqlalchemy postgres://... TAG ROW_COUNT TRANSACTION_SIZE
 
 Every transaction inserts TRANSACTION_SIZE rows that carry the transaction's own number in `amount`, so that a reader
 elsewhere can tell whether it sees whole transactions, in their order.
@@ -28,27 +29,42 @@ def write_by_sqlite3(database, tag, row_count, size):
     connection.close()
 
 
+def write_by_psycopg(database, tag, row_count, size):
+    import psycopg
+
+    with psycopg.connect(database, autocommit=True) as connection, connection.cursor() as cursor:
+        for number, rows in transactions(row_count, size):
+            with connection.transaction():
+                cursor.executemany(
+                    "INSERT INTO items (name, amount, note) VALUES (%s, %s, %s)",
+                    [(f"{tag} {row}", number, tag) for row in rows],
+                )
+
+
 def write_by_sqlalchemy(database, tag, row_count, size):
     import uuid
 
-    from sqlalchemy import String, create_engine, event
+    from sqlalchemy import String, Uuid, create_engine, event
     from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+    if database.startswith("postgres://"):
+        key_type, engine = Uuid(as_uuid=False), create_engine(database.replace("postgres", "postgresql+psycopg", 1))
+    else:
+        key_type, engine = String, create_engine(f"sqlite:///{database}", connect_args={"timeout": 60})
+
+        @event.listens_for(engine, "connect")
+        def relax(connection, _record):
+            connection.execute("PRAGMA synchronous = NORMAL")
 
     class Base(DeclarativeBase):
         pass
 
     class Item(Base):
         __tablename__ = "items"
-        id: Mapped[str] = mapped_column(String, primary_key=True, default=lambda: str(uuid.uuid4()))
+        id: Mapped[str] = mapped_column(key_type, primary_key=True, default=lambda: str(uuid.uuid4()))
         name: Mapped[str]
         amount: Mapped[int]
         note: Mapped[str]
-
-    engine = create_engine(f"sqlite:///{database}", connect_args={"timeout": 60})
-
-    @event.listens_for(engine, "connect")
-    def relax(connection, _record):
-        connection.execute("PRAGMA synchronous = NORMAL")
 
     with Session(engine) as session:
         for number, rows in transactions(row_count, size):
@@ -59,7 +75,7 @@ def write_by_sqlalchemy(database, tag, row_count, size):
 
 def main():
     library, database, tag, row_count, size = sys.argv[1:]
-    write = {"sqlite3": write_by_sqlite3, "sqlalchemy": write_by_sqlalchemy}[library]
+    write = {"sqlite3": write_by_sqlite3, "psycopg": write_by_psycopg, "sqlalchemy": write_by_sqlalchemy}[library]
     write(database, tag, int(row_count), int(size))
 
 

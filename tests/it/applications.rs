@@ -1,5 +1,14 @@
 //! Applications that know nothing of Treaty write through their own libraries; everything arrives, whole and in order.
 
+mod clients;
+mod django;
+mod pg_dump;
+mod pgbench;
+mod sqlalchemy;
+
+use std::process::Command;
+
+use serde_json::Value;
 use treaty_tests::{Kind, Node, Pair, Sidecar, python, wait_in_step, wait_until};
 
 use crate::offline::two_editors;
@@ -9,19 +18,48 @@ use crate::quick_start::admit;
 const MEMORY_BYTES_MAX: u64 = 200 << 20;
 
 /// What one application writes: library, rows, rows in a transaction.
-const WORK: [(&str, u64, u64); 4] =
+type Work = (&'static str, u64, u64);
+
+/// A hundred thousand rows.
+const SQLITE_WORK: [Work; 4] =
     [("sqlite3", 10_000, 1), ("sqlalchemy", 10_000, 10), ("sqlite3", 30_000, 10), ("sqlalchemy", 50_000, 1_000)];
 
-treaty_tests::on_each_database!(a_hundred_thousand_rows_arrive_complete_atomic_and_in_order,);
+/// Twenty thousand.
+const POSTGRES_WORK: [Work; 4] =
+    [("psycopg", 1_000, 1), ("sqlalchemy", 2_000, 10), ("psycopg", 7_000, 100), ("sqlalchemy", 10_000, 1_000)];
 
-fn a_hundred_thousand_rows_arrive_complete_atomic_and_in_order(kind: Kind) {
-    let (first, second) = two_editors(Pair { first: Kind::Sqlite, second: kind }, "");
-    let third = Node::on(kind);
+/// Runs a program to its end; it must succeed.
+fn run(command: &mut Command) {
+    let status = command.status().expect("the program is installed (./test does it)");
+    assert!(status.success(), "{command:?} ended with {status}");
+}
+
+/// Runs an application to its end and returns the JSON that it prints: what must have come of its work.
+fn figures(command: &mut Command) -> Value {
+    let output = command.output().expect("the program is installed (./test does it)");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} ended with {}: {said}", output.status);
+    serde_json::from_slice(&output.stdout).expect("it prints its figures as JSON")
+}
+
+#[test]
+fn a_hundred_thousand_rows_of_sqlite_arrive_complete_atomic_and_in_order() {
+    check_rows(Kind::Sqlite, Kind::Sqlite, &SQLITE_WORK);
+}
+
+#[test]
+fn twenty_thousand_rows_of_postgres_arrive_complete_atomic_and_in_order() {
+    check_rows(Kind::Postgres, Kind::Sqlite, &POSTGRES_WORK);
+}
+
+fn check_rows(source: Kind, follower: Kind, work: &[Work]) {
+    let (first, second) = two_editors(Pair { first: source, second: follower }, "");
+    let third = Node::on(source);
     admit(&first, &third);
     let up_first = first.up(&[]);
     let up_second = second.up(&[up_first.listen()]);
     let mut total = 0;
-    for (work_index, (library, row_count, size)) in WORK.into_iter().enumerate() {
+    for (work_index, (library, row_count, size)) in work.iter().enumerate() {
         let tag = format!("{library} {work_index}");
         write_and_watch(&first, &second, &[library, &tag, &row_count.to_string(), &size.to_string()]);
         total += row_count;
