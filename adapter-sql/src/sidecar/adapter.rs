@@ -331,3 +331,17 @@ impl Audit {
         self.at.saturating_duration_since(Instant::now())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_while_the_database_is_away_and_start_again_when_it_was_there() {
+        let mut trouble = Trouble::default();
+        let mut pauses = |count: usize| (0..count).map(|_| trouble.again("looking").as_millis()).collect::<Vec<_>>();
+        assert_eq!(pauses(7), [100, 200, 400, 800, 1_600, 2_000, 2_000]);
+        trouble.end();
+        assert_eq!(trouble.again("looking"), BUSY_PAUSE_MIN);
+    }
+}

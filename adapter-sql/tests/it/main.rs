@@ -15,6 +15,8 @@ mod crash;
 #[cfg(test)]
 mod flips;
 #[cfg(test)]
+mod interleaved;
+#[cfg(test)]
 mod meddle;
 #[cfg(test)]
 mod node;

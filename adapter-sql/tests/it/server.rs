@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use treaty::application::Application;
+use treaty::audit::Snapshot;
 use treaty::capture::Drained;
 use treaty::database::{DatabaseError, Existing, Node as Owner};
 use treaty::home::Home;
@@ -100,6 +101,15 @@ impl ServerNode {
         }
     }
 
+    /// Rows that are not as the log has them, and wait in no queue.
+    pub(crate) fn differences(&mut self) -> Vec<String> {
+        let schema = self.replica.schema().clone();
+        let reading = PostgresDatabase::open(&options(&self.database), Purpose::Reading, false).unwrap();
+        let mut snapshot = Snapshot::take(Box::new(reading)).unwrap();
+        let differences = self.with(|_, link| snapshot.compare(&schema, link, 10)).unwrap();
+        differences.into_iter().map(|found| format!("{} {}", found.table, found.row)).collect()
+    }
+
     /// The node's own identity.
     pub(crate) fn identity(&self) -> Identity {
         self.keys.own().identity()
@@ -115,7 +125,12 @@ pub(crate) struct ServerClient {
 impl ServerClient {
     /// Runs statements: one transaction, unless they begin or end one.
     pub(crate) fn run(&mut self, sql: &str) {
-        self.runtime.block_on(self.connection.execute(AssertSqlSafe(sql.to_owned()))).unwrap();
+        self.try_run(sql).unwrap();
+    }
+
+    /// Runs statements that may fail.
+    pub(crate) fn try_run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+        self.runtime.block_on(self.connection.execute(AssertSqlSafe(sql.to_owned()))).map(drop)
     }
 }
 

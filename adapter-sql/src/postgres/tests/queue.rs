@@ -1,3 +1,5 @@
+//! The queue and the rows that lines name, read and locked beside other sessions.
+
 use std::collections::BTreeSet;
 
 use super::{Installed, row_id, texts};

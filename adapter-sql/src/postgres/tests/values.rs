@@ -1,3 +1,5 @@
+//! Values of every type, written and read back.
+
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use treaty_schema::{Bytes, Date, Decimal, Double, Identity, Json, LogicalType, Suite, Text, Time, Timestamp, Value};

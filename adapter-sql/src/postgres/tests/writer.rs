@@ -1,3 +1,5 @@
+//! Batches of rows, whatever unique values they pass among each other and whatever refers to what goes.
+
 use expect_test::{Expect, expect};
 
 use super::{Installed, row_id};
