@@ -5,13 +5,12 @@
 //! TREATY_BENCH_JOIN the rows of the space that a newcomer joins. The raw speed of writing the same rows into a plain
 //! SQLite file is measured in the same run.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use treaty_tests::{
-    Figures, NOTES_RAW, NOTES_SCHEMA, Node, Sidecar, insert_notes, percentile, size_from_environment, wait_in_step,
-    wait_until,
+    Figures, Members, NOTES_RAW, Node, bytes_below, found, insert_notes, join, percentile, size_from_environment,
+    wait_in_step, wait_until,
 };
 
 fn main() {
@@ -24,7 +23,7 @@ fn main() {
         }
         latency(&mut figures);
     }
-    join(&mut figures, size_from_environment("TREATY_BENCH_JOIN", 200_000));
+    newcomer(&mut figures, size_from_environment("TREATY_BENCH_JOIN", 200_000));
     figures.print();
 }
 
@@ -37,33 +36,9 @@ fn raw(figures: &mut Figures, size: u32, row_count: u32) {
     figures.add(&format!("raw.write.tx{size}"), "rows/s", f64::from(row_count) / start.elapsed().as_secs_f64());
 }
 
-/// Two members with running sidecars, in step.
-fn pair() -> (Node, Node, Sidecar, Sidecar) {
-    let (first, second) = (Node::new(), Node::new());
-    open(&first);
-    first.init(NOTES_SCHEMA);
-    admit(&first, &second);
-    let up_first = first.up(&[]);
-    wait_until("the membership is in the log", || first.status()["waiting"] == 0);
-    second_joins(&first, &second);
-    let up_second = second.up(&[up_first.listen()]);
-    wait_in_step(&[&first, &second]);
-    (first, second, up_first, up_second)
-}
-
-fn admit(first: &Node, newcomer: &Node) {
-    first.sql(&format!("INSERT INTO members (who) VALUES ('{}')", newcomer.identity()));
-}
-
-fn second_joins(first: &Node, second: &Node) {
-    open(second);
-    let ticket = first.run(&["invite"])["ticket"].as_str().expect("a ticket").to_owned();
-    second.run(&["join", &ticket, "--database", &second.url()]);
-}
-
 fn throughput(figures: &mut Figures, size: u32, row_count: u32) {
-    let (first, second, _up_first, _up_second) = pair();
-    let (writer, reader) = (open(&first), open(&second));
+    let pair = Members::start(Node::new(), Node::new());
+    let (writer, reader) = (open(&pair.first), open(&pair.second));
     let start = Instant::now();
     write(&writer, 0..row_count, size);
     let written = start.elapsed();
@@ -75,16 +50,16 @@ fn throughput(figures: &mut Figures, size: u32, row_count: u32) {
         "rows/s",
         f64::from(row_count) / written.as_secs_f64(),
     );
-    wait_in_step(&[&first, &second]);
+    wait_in_step(&[&pair.first, &pair.second]);
     if size == 100 {
-        let bytes = bytes_below(second.folder());
+        let bytes = bytes_below(pair.second.folder());
         figures.add("kept.database_and_log.per_row", "bytes", bytes / f64::from(row_count));
     }
 }
 
 fn latency(figures: &mut Figures) {
-    let (first, second, up_first, _up_second) = pair();
-    let (writer, reader) = (open(&first), open(&second));
+    let pair = Members::start(Node::new(), Node::new());
+    let (writer, reader) = (open(&pair.first), open(&pair.second));
     let mut waits = Vec::new();
     for number in 0..300 {
         let start = Instant::now();
@@ -95,35 +70,26 @@ fn latency(figures: &mut Figures) {
     }
     figures.add("pipeline.write_to_visible.p50", "ms", percentile(&mut waits, 0.5));
     figures.add("pipeline.write_to_visible.p99", "ms", percentile(&mut waits, 0.99));
-    let before = up_first.processor_seconds();
+    let before = pair.up_first.processor_seconds();
     std::thread::sleep(Duration::from_secs(5));
-    if let (Some(before), Some(after)) = (before, up_first.processor_seconds()) {
+    if let (Some(before), Some(after)) = (before, pair.up_first.processor_seconds()) {
         figures.add("idle.processor", "% of core", (after - before) / 5.0 * 100.0);
     }
-    figures.add("idle.memory_peak", "MiB", mebibytes(&up_first));
+    figures.add("idle.memory_peak", "MiB", pair.up_first.mebibytes_peak());
 }
 
-fn join(figures: &mut Figures, row_count: u32) {
+fn newcomer(figures: &mut Figures, row_count: u32) {
     let (first, second) = (Node::new(), Node::new());
-    let writer = open(&first);
-    first.init(NOTES_SCHEMA);
-    admit(&first, &second);
-    let up_first = first.up(&[]);
-    write(&writer, 0..row_count, 100);
+    let up_first = found(&first, &second);
+    write(&open(&first), 0..row_count, 100);
     wait_until("everything is in the log", || first.status()["waiting"] == 0);
     let start = Instant::now();
-    second_joins(&first, &second);
+    join(&first, &second);
     let up_second = second.up(&[up_first.listen()]);
     until_visible(&open(&second), row_count);
     figures.add("join.rows", "rows/s", f64::from(row_count) / start.elapsed().as_secs_f64());
-    figures.add("join.memory_peak_of_server", "MiB", mebibytes(&up_first));
-    figures.add("join.memory_peak_of_joiner", "MiB", mebibytes(&up_second));
-}
-
-fn mebibytes(sidecar: &Sidecar) -> f64 {
-    sidecar
-        .memory_bytes_peak()
-        .map_or(f64::NAN, |bytes| f64::from(u32::try_from(bytes >> 10).unwrap_or(u32::MAX)) / 1024.0)
+    figures.add("join.memory_peak_of_server", "MiB", up_first.mebibytes_peak());
+    figures.add("join.memory_peak_of_joiner", "MiB", up_second.mebibytes_peak());
 }
 
 fn write(connection: &Connection, numbers: std::ops::Range<u32>, size: u32) {
@@ -146,14 +112,4 @@ fn open(node: &Node) -> Connection {
     connection.busy_timeout(Duration::from_secs(60)).expect("a pragma");
     connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL").expect("pragmas");
     connection
-}
-
-fn bytes_below(folder: &Path) -> f64 {
-    let items = std::fs::read_dir(folder).expect("the folder is ours").flatten();
-    items.map(|item| if item.path().is_dir() { bytes_below(&item.path()) } else { size_bytes(&item.path()) }).sum()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a size in bytes, for a figure")]
-fn size_bytes(path: &Path) -> f64 {
-    path.metadata().map_or(0, |facts| facts.len()) as f64
 }

@@ -43,6 +43,11 @@ pub fn note_id(number: u32) -> String {
     )
 }
 
+/// The title and the body of the numbered row.
+pub fn note_text(number: u32) -> (String, String) {
+    (format!("note number {number}"), format!("{number} ").repeat(190 / (number.to_string().len() + 1)))
+}
+
 /// Inserts the rows of `numbers` in one transaction.
 pub fn insert_notes(connection: &Connection, numbers: std::ops::Range<u32>) {
     connection.execute_batch("BEGIN IMMEDIATE").expect("the writer waits for the lock");
@@ -52,8 +57,7 @@ pub fn insert_notes(connection: &Connection, numbers: std::ops::Range<u32>) {
         )
         .expect("the table is there");
     for number in numbers {
-        let (title, body) =
-            (format!("note number {number}"), format!("{number} ").repeat(190 / (number.to_string().len() + 1)));
+        let (title, body) = note_text(number);
         insert
             .execute(params![note_id(number), "somebody", title, body, number % 5, i64::from(number)])
             .expect("a new key");

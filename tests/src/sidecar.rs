@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use serde_json::Value;
 
-use crate::{Node, field, wait_until};
+use crate::{Node, field, processor_seconds, wait_until};
 
 /// A sidecar process. Dropping it kills the process.
 pub struct Sidecar {
@@ -88,13 +88,15 @@ impl Sidecar {
         Some(kibibytes * 1024)
     }
 
+    /// The most memory it has held so far, in MiB (Linux only; not a number elsewhere).
+    pub fn mebibytes_peak(&self) -> f64 {
+        let kibibytes = self.memory_bytes_peak().and_then(|bytes| u32::try_from(bytes >> 10).ok());
+        kibibytes.map_or(f64::NAN, |kibibytes| f64::from(kibibytes) / 1024.0)
+    }
+
     /// The processor time it has used so far, in seconds (Linux only; `None` elsewhere).
     pub fn processor_seconds(&self) -> Option<f64> {
-        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
-        // The second field is the command in parentheses; user and system time are the 12th and 13th after it.
-        let mut fields = text.rsplit_once(") ")?.1.split(' ').skip(11);
-        let ticks = fields.next()?.parse::<f64>().ok()? + fields.next()?.parse::<f64>().ok()?;
-        Some(ticks / 100.0)
+        processor_seconds(self.child.id())
     }
 
     /// SIGKILL: no chance to tidy up.

@@ -70,9 +70,14 @@ impl PostgresServer {
 
     /// Starts a server of its own.
     pub fn start(durability: Durability) -> PostgresServer {
+        PostgresServer::start_with(durability, "")
+    }
+
+    /// Starts a server of its own with further settings, which win over ours: `-c wal_level=logical -c ...`.
+    pub fn start_with(durability: Durability, settings: &str) -> PostgresServer {
         let mut said = String::new();
         for _ in 0..ATTEMPTS {
-            match PostgresServer::try_start(durability) {
+            match PostgresServer::try_start(durability, settings) {
                 Ok(server) => return server,
                 Err(reason) => said = reason,
             }
@@ -80,7 +85,7 @@ impl PostgresServer {
         panic!("PostgreSQL does not start: {said}");
     }
 
-    fn try_start(durability: Durability) -> Result<PostgresServer, String> {
+    fn try_start(durability: Durability, settings: &str) -> Result<PostgresServer, String> {
         let free = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
         let port = free.local_addr().expect("it is bound").port();
         drop(free);
@@ -89,7 +94,7 @@ impl PostgresServer {
             Durability::Off => "-c fsync=off -c full_page_writes=off -c synchronous_commit=off",
             Durability::On => "-c fsync=on",
         };
-        let options = format!("OPTIONS='{OPTIONS} {safety} -c port={port}'");
+        let options = format!("OPTIONS='{OPTIONS} {safety} {settings} -c port={port}'");
         let script = format!("BIN='{}'\n{options}\n{SCRIPT}", binaries.display());
         let mut script =
             not_as_root(&script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell starts");
