@@ -45,8 +45,8 @@ impl Logical {
     pub(crate) fn start(clusters: &Clusters) -> Logical {
         let mut logical = Logical::publish(clusters);
         logical.subscribe();
-        let unready = "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'";
-        until(&mut logical.target, unready, 0, Duration::from_millis(20));
+        let ready = "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate = 'r'";
+        until(&mut logical.target, ready, 1, Duration::from_millis(20));
         logical
     }
 }
