@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use treaty::database::DatabaseError;
 
-use crate::meddle::{Failing, Meddling, Sparing};
+use crate::meddle::{Failing, Meddling, Overtaking, Sparing};
 use crate::node::{OPEN, TestNode, id};
 use crate::server::{ServerClient, ServerNode};
 
@@ -23,6 +23,8 @@ enum Event {
     /// An application writes, in a transaction of its own, while the engine signs.
     DrainDuring(String),
     Apply,
+    /// An application writes between the drain and the batch.
+    ApplyDuring(String),
     /// One batch, as small as there is.
     ApplyLittle,
     /// The sidecar fails at the n-th call of the engine.
@@ -65,6 +67,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::DrainAndFail),
         1 => statement().prop_map(Event::DrainDuring),
         1 => Just(Event::Apply),
+        1 => statement().prop_map(Event::ApplyDuring),
         1 => Just(Event::ApplyLittle),
         1 => (0..9_u32).prop_map(Event::ApplyAndFail),
         3 => statement().prop_map(Event::Far),
@@ -92,6 +95,15 @@ impl Client {
         self.0.run("SAVEPOINT before");
         if self.0.try_run(sql).is_err() {
             self.0.run("ROLLBACK TO before");
+        }
+    }
+
+    /// What runs a statement in a transaction of its own.
+    fn writing(mut self, sql: &str) -> impl FnOnce() {
+        let sql = sql.to_owned();
+        move || {
+            self.write(&sql);
+            self.end(true);
         }
     }
 
@@ -137,14 +149,12 @@ impl World {
                 let _ = application.drain(&mut dying);
             }),
             Event::DrainDuring(sql) => {
-                let mut client = Client::open(near);
-                unless_busy(near.with(|application, link| {
-                    let writes = || {
-                        client.write(sql);
-                        client.end(true);
-                    };
-                    application.drain(&mut Meddling::new(link, writes))
-                }));
+                let write = Client::open(near).writing(sql);
+                unless_busy(near.with(|application, link| application.drain(&mut Meddling::new(link, write))));
+            }
+            Event::ApplyDuring(sql) => {
+                let write = Client::open(near).writing(sql);
+                unless_busy(near.with(|application, link| application.apply(&mut Overtaking::new(link, write))));
             }
             Event::Apply => unless_busy(near.with(|application, link| application.apply(link))),
             Event::ApplyLittle => {

@@ -167,3 +167,41 @@ impl<M: FnOnce()> EngineLink for Meddling<'_, M> {
     }
     pass_on_reading!();
 }
+
+/// Calls back once, after a batch was worked out and before the adapter hears of it.
+pub(crate) struct Overtaking<'o, M> {
+    inner: &'o mut dyn EngineLink,
+    overtake: Option<M>,
+}
+
+impl<'o, M: FnOnce()> Overtaking<'o, M> {
+    pub(crate) fn new(inner: &'o mut dyn EngineLink, overtake: M) -> Overtaking<'o, M> {
+        Overtaking { inner, overtake: Some(overtake) }
+    }
+
+    fn inner(&mut self) -> &mut dyn EngineLink {
+        self.inner
+    }
+}
+
+impl<M: FnOnce()> EngineLink for Overtaking<'_, M> {
+    fn next_batch(&mut self, from: &Shown, rows_max: usize) -> Result<Batch, LinkError> {
+        let batch = self.inner.next_batch(from, rows_max);
+        if let Some(overtake) = self.overtake.take() {
+            overtake();
+        }
+        batch
+    }
+    pass_on! {
+        knows(shown: &Shown) -> bool;
+        signs_for(author: &Identity) -> bool;
+        join(base: &Shown, with: &Shown) -> Shown;
+        rows_at(at: &Shown, rows: &[ShownRow]) -> Vec<Option<RowImage>>;
+        page_at(at: &Shown, page: Page) -> Vec<(RowId, RowImage)>;
+        import(work: Arc<Work>) -> ImportOutcome;
+        ripples(from: &Shown, to: &Shown, rows: &[ShownRow]) -> Vec<RowChange>;
+        receipt() -> Option<(Vec<u8>, Shown)>;
+        note(key: &str) -> Option<Vec<u8>>;
+        set_note(key: &str, bytes: &[u8]) -> ();
+    }
+}

@@ -2,7 +2,7 @@
 
 use treaty_engine::identity::Keypair;
 
-use crate::meddle::Meddling;
+use crate::meddle::{Meddling, Overtaking};
 use crate::node::{OPEN, TestNode, id};
 use crate::server::ServerNode;
 
@@ -219,5 +219,36 @@ fn a_refused_transaction_that_is_put_off_keeps_its_author() {
     let told = near.ask("SELECT split_part(message, ':', 1), count(*) FROM treaty_rollbacks GROUP BY 1 ORDER BY 1");
     assert_eq!(told, "author|1\nunique|1");
     near.drain();
+    check_together(far, near);
+}
+
+#[test]
+fn a_change_between_the_drain_and_the_batch_is_not_overwritten() {
+    let (mut far, mut near) = pair();
+    news(&mut far, &mut near, 1, "ann");
+    far.run(&format!("UPDATE people SET score = 0.5 WHERE id = '{}'", id(1)));
+    far.drain();
+    near.replica.ingest(far.entries()).unwrap();
+    let mut client = near.client();
+    let update = format!("UPDATE people SET age = 7 WHERE id = '{}'", id(1));
+    let applied = near.with(|application, link| application.apply(&mut Overtaking::new(link, || client.run(&update))));
+    assert_eq!(applied.unwrap().drained.transaction_count, 1);
+    assert_eq!(near.ask("SELECT age, score FROM people"), "7|0.5");
+    check_together(far, near);
+}
+
+#[test]
+fn a_unique_value_that_is_taken_between_the_drain_and_the_batch_is_told_from_an_obstacle() {
+    let (mut far, mut near) = pair();
+    news(&mut far, &mut near, 1, "ann");
+    far.run(&insert(2, "ben"));
+    far.drain();
+    near.replica.ingest(far.entries()).unwrap();
+    let mut client = near.client();
+    let applied =
+        near.with(|application, link| application.apply(&mut Overtaking::new(link, || client.run(&insert(3, "ben")))));
+    assert_eq!(applied.unwrap().drained.transaction_count, 1);
+    near.hear(&far).unwrap();
+    assert_eq!(near.ask("SELECT count(*) FROM treaty_rollbacks WHERE reason = 'unique'"), "1");
     check_together(far, near);
 }
