@@ -2,7 +2,17 @@
 
 use expect_test::expect;
 
+use crate::both::on_both;
 use crate::node::{OPEN, TestNode, id, sync};
+
+on_both!(
+    changes_arrive_committed_with_their_author_and_are_not_captured_again,
+    both_sides_edit_offline_and_converge,
+    unique_values_swap_and_rotate_in_one_transaction,
+    of_two_concurrent_claims_of_a_key_the_same_one_is_shown_everywhere,
+    one_id_inserted_twice_concurrently_is_shown_as_two_rows,
+    an_unseen_local_change_is_drained_before_a_batch_is_written_over_it,
+);
 
 fn pair() -> (TestNode, TestNode) {
     let a = TestNode::found(OPEN);

@@ -5,6 +5,7 @@ use treaty::home::Home;
 use treaty::keystore::Keystore;
 use treaty_engine::identity::{Identity, Keypair};
 
+use crate::both::on_both;
 use crate::node::{OPEN, TestNode, id, sync};
 
 /// The founder, and whoever has a row in `members`, may write tasks; only the founder appoints members.
@@ -44,6 +45,12 @@ fn drained(node: &mut TestNode) -> (u64, u64, usize) {
     let drained = node.drain();
     (drained.transaction_count, drained.refused_count, drained.entries.len())
 }
+
+on_both!(
+    an_author_without_a_key_here_is_refused,
+    entries_of_authors_who_may_not_sync_are_taken_from_whoever_has_them,
+    what_an_author_of_this_node_loses_is_marked_here_and_not_elsewhere,
+);
 
 #[test]
 fn an_author_without_a_key_here_is_refused() {

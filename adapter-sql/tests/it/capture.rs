@@ -2,8 +2,15 @@
 
 use expect_test::expect;
 
+use crate::both::on_postgres;
 use crate::meddle::Meddling;
 use crate::node::{OPEN, TestNode, id};
+
+on_postgres!(
+    a_row_that_came_and_went_between_two_drains_is_no_operation,
+    an_update_without_effect_is_no_operation_and_keeps_its_author,
+    a_rolled_back_savepoint_leaves_nothing_behind,
+);
 
 #[test]
 fn inserts_updates_and_deletes_reach_the_log_and_are_committed() {

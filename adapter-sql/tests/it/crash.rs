@@ -3,6 +3,7 @@
 use expect_test::expect;
 use treaty::application::Place;
 
+use crate::both::on_both;
 use crate::meddle::Meddling;
 use crate::node::{OPEN, TestNode, id, sync};
 
@@ -16,6 +17,12 @@ fn drain_and_die(node: &mut TestNode) {
     assert!(died.is_err());
     node.stop();
 }
+
+on_both!(
+    a_crash_after_the_entries_are_durable_repeats_only_the_second_half,
+    writes_after_the_crash_are_taken_once_on_top,
+    a_failure_without_a_crash_is_repaired_by_the_next_call,
+);
 
 #[test]
 fn a_crash_after_the_entries_are_durable_repeats_only_the_second_half() {

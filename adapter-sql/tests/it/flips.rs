@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use treaty::application::Place;
 use treaty_engine::hash::EntryId;
 
+use crate::both::on_both;
 use crate::meddle::Meddling;
 use crate::node::{Judged, OPEN, TestNode, id, sync};
 
@@ -15,12 +16,20 @@ fn entry(node: &mut TestNode, sql: &str) -> EntryId {
 }
 
 const STATUS: &str = "SELECT name, age, score, treaty_status FROM people ORDER BY name";
-const REPORTS: &str = "SELECT cursor, operation, row_id = json_extract(lost, '$.id'), lost ->> '$.name', lost ->> '$.age', reason, \
+const REPORTS: &str = "SELECT cursor, operation, row_id = lost ->> '$.id', lost ->> '$.name', lost ->> '$.age', reason, \
                        reinstated IS NOT NULL FROM treaty_rollbacks ORDER BY cursor";
 
 fn insert_ann() -> String {
     format!("INSERT INTO people (id, name, age, score) VALUES ('{}', 'ann', 1, 1)", id(1))
 }
+
+on_both!(
+    a_row_vanishes_with_a_report_and_returns_with_another,
+    a_deleted_row_returns_and_goes_again,
+    an_edit_that_waits_on_a_row_that_vanishes_is_in_the_log_and_returns_with_it,
+    columns_revert_one_by_one_and_the_status_says_so_where_they_were_written,
+    what_others_write_to_a_reverted_row_leaves_it_reverted_and_what_is_written_here_does_not,
+);
 
 #[test]
 fn a_row_vanishes_with_a_report_and_returns_with_another() {

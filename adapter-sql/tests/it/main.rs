@@ -7,6 +7,8 @@ mod authors;
 #[cfg(test)]
 mod batches;
 #[cfg(test)]
+mod both;
+#[cfg(test)]
 mod capture;
 #[cfg(test)]
 mod concurrent;
@@ -20,6 +22,8 @@ mod interleaved;
 mod meddle;
 #[cfg(test)]
 mod node;
+#[cfg(test)]
+mod overlapping;
 #[cfg(test)]
 mod random;
 #[cfg(test)]

@@ -9,10 +9,11 @@ use tempfile::TempDir;
 use treaty::application::{Application, Place};
 use treaty::apply::Applied;
 use treaty::capture::Drained;
-use treaty::database::{DatabaseError, Existing, Missing, Node as Owner};
+use treaty::database::{Database, DatabaseError, Existing, Missing, Node as Owner};
 use treaty::home::Home;
 use treaty::keystore::Keystore;
 use treaty::link::ReplicaLink;
+use treaty::postgres::{PostgresDatabase, Purpose};
 use treaty::sqlite::SqliteDatabase;
 use treaty_engine::causality::{Past, Pos};
 use treaty_engine::cotx::{VerdictWriter, Void, VoidReason};
@@ -24,6 +25,8 @@ use treaty_engine::replica::{GenesisDraft, LocalRow, Replica};
 use treaty_engine::store::{Durability, Sqlite};
 use treaty_schema::{Schema, Table, Timestamp};
 use treaty_testkit::FailNth;
+
+use crate::both::{Server, next_database};
 
 /// Pause at which tests cut a backlog, in milliseconds.
 pub(crate) const GAP_MS: i64 = 250;
@@ -55,17 +58,26 @@ pub(crate) struct TestNode {
     pub(crate) replica: Replica,
     pub(crate) application: Option<Application>,
     file: String,
+    server: Option<Server>,
     old_log: Option<TempDir>,
 }
 
 impl TestNode {
     /// Founds a space with a schema in a new database.
     pub(crate) fn found(schema: &str) -> TestNode {
-        TestNode::found_over(schema, |_| {}).unwrap()
+        TestNode::found_in(schema, |_| {}, next_database(true)).unwrap()
     }
 
-    /// Founds a space over a database that `prepare` has written to.
+    /// Founds a space over a file that `prepare` has written to.
     pub(crate) fn found_over(schema: &str, prepare: impl FnOnce(&Connection)) -> Result<TestNode, DatabaseError> {
+        TestNode::found_in(schema, prepare, None)
+    }
+
+    fn found_in(
+        schema: &str,
+        prepare: impl FnOnce(&Connection),
+        server: Option<Server>,
+    ) -> Result<TestNode, DatabaseError> {
         let file = treaty_ddl::parse("schema.sql", schema).unwrap();
         let keypair = Keypair::generate(&[1; 32]);
         let author = keypair.identity();
@@ -79,30 +91,36 @@ impl TestNode {
         let directory = tempfile::tempdir().unwrap();
         let store = Sqlite::open(&directory.path().join("log.sqlite"), Durability::Normal).unwrap();
         let replica = Replica::create(store, &keypair, draft, 1).unwrap();
-        TestNode::over(directory, keypair, replica, prepare)
+        TestNode::over(directory, keypair, replica, (prepare, server))
     }
 
     /// Joins the space of another node with a new database.
     pub(crate) fn join(other: &TestNode, seed: u8) -> TestNode {
-        TestNode::join_over(other, seed, |_| {})
+        TestNode::join_in(other, seed, |_| {}, next_database(false))
     }
 
-    /// Joins the space of another node over a database that `prepare` has written to.
+    /// Joins the space of another node over a file that `prepare` has written to.
     pub(crate) fn join_over(other: &TestNode, seed: u8, prepare: impl FnOnce(&Connection)) -> TestNode {
+        TestNode::join_in(other, seed, prepare, None)
+    }
+
+    fn join_in(other: &TestNode, seed: u8, prepare: impl FnOnce(&Connection), server: Option<Server>) -> TestNode {
         let directory = tempfile::tempdir().unwrap();
         let store = Sqlite::open(&directory.path().join("log.sqlite"), Durability::Normal).unwrap();
         let genesis = other.entries().remove(0);
         let replica = Replica::join(store, genesis, other.replica.space()).unwrap();
-        TestNode::over(directory, Keypair::generate(&[seed; 32]), replica, prepare).unwrap()
+        TestNode::over(directory, Keypair::generate(&[seed; 32]), replica, (prepare, server)).unwrap()
     }
 
     fn over(
         directory: TempDir,
         keypair: Keypair,
         replica: Replica,
-        prepare: impl FnOnce(&Connection),
+        (prepare, server): (impl FnOnce(&Connection), Option<Server>),
     ) -> Result<TestNode, DatabaseError> {
-        prepare(&Connection::open(directory.path().join("app.db")).unwrap());
+        if server.is_none() {
+            prepare(&Connection::open(directory.path().join("app.db")).unwrap());
+        }
         let keypair = Arc::new(keypair);
         let keys = Keystore::of(keypair.clone(), &Home::at(directory.path().to_owned()));
         let schema = replica.schema().clone();
@@ -114,6 +132,7 @@ impl TestNode {
             replica,
             application: None,
             file: "app.db".to_owned(),
+            server,
             old_log: None,
         };
         node.install(Existing::Adopt)?;
@@ -121,9 +140,9 @@ impl TestNode {
     }
 
     pub(crate) fn install(&mut self, existing: Existing) -> Result<(), DatabaseError> {
-        let (path, schema) = (self.path(), self.schema.clone());
+        let schema = self.schema.clone();
         let owner = self.owner(&schema);
-        let database = Box::new(SqliteDatabase::open(&path, Missing::Created)?);
+        let database = self.open(Missing::Created)?;
         let (application, _) =
             Application::install(database, &owner, existing, "instance", &mut link(&mut self.replica, &mut self.keys))?;
         self.application = Some(application);
@@ -132,6 +151,18 @@ impl TestNode {
 
     pub(crate) fn owner<'s>(&self, schema: &'s Schema) -> Owner<'s> {
         Owner { schema, space: self.replica.space(), identity: self.keypair.identity(), gap_ms: GAP_MS }
+    }
+
+    fn open(&self, missing: Missing) -> Result<Box<dyn Database>, DatabaseError> {
+        Ok(match &self.server {
+            Some(server) => Box::new(PostgresDatabase::open(&server.options(), Purpose::Sidecar, false)?),
+            None => Box::new(SqliteDatabase::open(&self.path(), missing)?),
+        })
+    }
+
+    /// The database, if it is a server's.
+    pub(crate) fn server(&self) -> Option<&Server> {
+        self.server.as_ref()
     }
 
     /// The application's database file.
@@ -190,6 +221,7 @@ impl TestNode {
 
     /// A connection as an application opens it.
     pub(crate) fn client(&self) -> Connection {
+        assert!(self.server.is_none(), "the test is for SQLite alone");
         let connection = Connection::open(self.path()).unwrap();
         connection.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
         connection
@@ -197,6 +229,9 @@ impl TestNode {
 
     /// Runs statements as an application does, one transaction each.
     pub(crate) fn run(&self, sql: &str) {
+        if let Some(server) = &self.server {
+            return server.run(sql);
+        }
         self.client().execute_batch(sql).unwrap();
     }
 
@@ -212,9 +247,9 @@ impl TestNode {
     }
 
     pub(crate) fn start(&mut self, place: Place) -> Result<(), DatabaseError> {
-        let (path, schema) = (self.path(), self.schema.clone());
+        let schema = self.schema.clone();
         let owner = self.owner(&schema);
-        let database = Box::new(SqliteDatabase::open(&path, Missing::Refused)?);
+        let database = self.open(Missing::Refused)?;
         let application = Application::open(database, &owner, place, &mut link(&mut self.replica, &mut self.keys))?;
         self.application = Some(application);
         Ok(())
@@ -242,6 +277,11 @@ impl TestNode {
         }
     }
 
+    /// Looks for commits; marks what could not be marked before.
+    pub(crate) fn look(&mut self) {
+        self.with(|application, _| application.look()).unwrap();
+    }
+
     pub(crate) fn audit(&mut self) -> u64 {
         self.with(|application, link| application.audit(link)).unwrap()
     }
@@ -259,6 +299,9 @@ impl TestNode {
 
     /// Answers a query as text: rows by line, columns by `|`.
     pub(crate) fn ask(&self, sql: &str) -> String {
+        if let Some(server) = &self.server {
+            return server.ask(sql);
+        }
         let connection = self.client();
         let mut statement = connection.prepare(sql).unwrap();
         let count = statement.column_count();
@@ -282,7 +325,9 @@ impl TestNode {
         for (index, table) in self.schema.clone().tables().iter().enumerate() {
             assert_eq!(self.table_rows(table), self.log_rows(index), "table {}", table.name);
         }
-        assert_eq!(self.ask("SELECT * FROM pragma_foreign_key_check"), "", "references that dangle");
+        if self.server.is_none() {
+            assert_eq!(self.ask("SELECT * FROM pragma_foreign_key_check"), "", "references that dangle");
+        }
     }
 
     /// Checks that rows which differ from the log have a line in the queue.

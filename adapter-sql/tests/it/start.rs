@@ -5,7 +5,10 @@ use treaty::application::Place;
 use treaty::database::{Database, DatabaseError, Existing, Missing};
 use treaty::sqlite::SqliteDatabase;
 
+use crate::both::on_postgres;
 use crate::node::{OPEN, TestNode, id, sync};
+
+on_postgres!(genesis_rows_are_shown_at_once, a_second_installation_is_refused,);
 
 #[test]
 fn genesis_rows_are_shown_at_once() {

@@ -3,9 +3,10 @@
 use expect_test::{Expect, expect};
 use treaty_engine::identity::{Identity, Keypair};
 
+use crate::both::on_both;
 use crate::node::{TestNode, id, sync};
 
-const REPORTS: &str = "SELECT operation, table_name, substr(row_id, -1), reason, reinstated IS NOT NULL FROM treaty_rollbacks \
+const REPORTS: &str = "SELECT operation, table_name, substr(row_id, 36), reason, reinstated IS NOT NULL FROM treaty_rollbacks \
                        ORDER BY cursor";
 
 /// A parent goes on one node while a child comes on another; what is left of parents and children, and the reports.
@@ -31,8 +32,8 @@ fn check_parent_goes(action: &str, expected: &Expect) {
         id(2)
     ));
     sync(&mut a, &mut b);
-    let left = "SELECT group_concat(substr(id, -1), ' ') FROM (SELECT id FROM parents ORDER BY id)";
-    let children = "SELECT substr(id, -1), coalesce(substr(parent, -1), '-') FROM children ORDER BY id";
+    let left = "SELECT group_concat(substr(id, 36), ' ') FROM (SELECT id FROM parents ORDER BY id) AS found";
+    let children = "SELECT substr(id, 36), coalesce(substr(parent, 36), '-') FROM children ORDER BY id";
     let found = |node: &TestNode| format!("{}\n{}\n{}", node.ask(left), node.ask(children), node.ask(REPORTS));
     expected.assert_eq(&found(&a));
     assert_eq!(found(&a), found(&b));
@@ -41,6 +42,12 @@ fn check_parent_goes(action: &str, expected: &Expect) {
         assert_eq!(node.audit(), 0);
     }
 }
+
+on_both!(
+    a_parent_that_goes_while_a_child_comes_ends_by_the_action_of_the_key,
+    what_a_removed_member_wrote_meanwhile_vanishes_everywhere_and_returns_if_the_removal_falls,
+    an_edit_that_waits_on_a_row_of_a_removed_member_stays_in_the_log,
+);
 
 #[test]
 fn a_parent_that_goes_while_a_child_comes_ends_by_the_action_of_the_key() {
