@@ -129,3 +129,23 @@ fn two_authors_in_one_transaction_are_refused(kind: Kind) {
     wait_until("it is in the log", || authors_of(server, "alone") == [mira.as_str()]);
     sidecar.stop();
 }
+
+#[test]
+fn the_setting_counts_where_no_row_is_left_to_name_anybody() {
+    let house = House::new(Pair::from(Kind::Postgres));
+    let House { server, lena, mira, .. } = &house;
+    let sidecar = server.up(&[]);
+    house.note(lena, "gone tomorrow");
+    wait_until("it is in the log", || authors_of(server, "gone tomorrow").len() == 1);
+    // Owners delete: the early warning asks who says so, as the log will.
+    let delete = |author: &str| format!("BEGIN; SET LOCAL treaty.author = '{author}'; DELETE FROM notes; COMMIT");
+    let said = server.sql_fails(&delete(mira));
+    assert!(said.contains("notes"), "{said}");
+    server.sql(&delete(lena));
+    wait_until("the deletion is in the log", || {
+        let logged = server.lines(&["log", "--table", "notes", "--limit", "1"]);
+        (field(&logged[0], "operation"), field(&logged[0], "author")) == ("delete", lena.as_str())
+    });
+    assert_eq!(server.lines(&["rollbacks"]), Vec::<serde_json::Value>::new());
+    sidecar.stop();
+}

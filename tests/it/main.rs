@@ -3,6 +3,7 @@
 mod applications;
 mod authors;
 mod commands;
+mod concurrent;
 mod crash;
 mod demo;
 mod deployment;
@@ -11,7 +12,10 @@ mod foreign_keys;
 mod http;
 mod mixed;
 mod offline;
+mod pooler;
 mod quick_start;
 mod revocation;
 mod rollbacks;
+mod server_crash;
 mod tidy;
+mod traps;

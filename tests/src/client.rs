@@ -187,3 +187,31 @@ impl Cell {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Kind, Node};
+
+    #[test]
+    fn equal_values_are_shown_the_same_whatever_the_database() {
+        let (sqlite, postgres) = (Node::on(Kind::Sqlite), Node::on(Kind::Postgres));
+        sqlite.owner_sql(
+            "CREATE TABLE t (id TEXT, b INTEGER, i INTEGER, r REAL, n TEXT, s TEXT, x BLOB, d TEXT, j TEXT, e TEXT);
+             INSERT INTO t VALUES ('11111111-1111-4111-8111-111111111111', 1, -5, 1e15, '1.50', 'it''s', x'00FF',
+               '2024-01-31 13:05:00.25+00', '{\"b\":1.5,\"aa\":[null]}', NULL)",
+        );
+        postgres.owner_sql(
+            "CREATE TABLE t (id uuid, b boolean, i bigint, r float8, n numeric(5,2), s text, x bytea, d timestamptz, j jsonb, e text);
+             INSERT INTO t VALUES ('11111111-1111-4111-8111-111111111111', true, -5, 1e15, 1.5, 'it''s', '\\x00ff',
+               '2024-01-31 14:05:00.250+01', '{\"aa\": [null], \"b\": 1.50}', NULL)",
+        );
+        let shown = ["'11111111-1111-4111-8111-111111111111'|1|-5|1000000000000000.0|'1.50'|'it''s'|X'00ff'|\
+             '2024-01-31 13:05:00.25+00'|'{\"b\":1.5,\"aa\":[null]}'|NULL"];
+        assert_eq!(sqlite.table("t"), shown);
+        assert_eq!(postgres.table("t"), shown);
+        for node in [&sqlite, &postgres] {
+            assert_eq!(node.rows("SELECT b, x, e FROM t"), ["1|00ff|NULL"]);
+            assert!(node.sql_fails("INSERT INTO nowhere VALUES (1)").contains("nowhere"));
+        }
+    }
+}

@@ -15,6 +15,7 @@ mod members;
 mod notes;
 pub mod openapi;
 mod pairs;
+mod pooler;
 mod sidecar;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ pub use figures::*;
 pub use members::*;
 pub use notes::*;
 pub use pairs::*;
+pub use pooler::*;
 use serde_json::Value;
 pub use sidecar::*;
 use treaty_testkit::PostgresServer;
@@ -131,6 +133,8 @@ impl Node {
         copy_folder(&backup.files(), self.folder());
         if let (Some(database), Some(copy)) = (&self.postgres, &backup.copy) {
             database.restore(copy);
+            // To PostgreSQL a restored database is another one; the sidecar wants to hear that the first is gone.
+            self.up_with(&["--moved"]).stop();
         }
     }
 

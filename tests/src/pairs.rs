@@ -40,6 +40,21 @@ macro_rules! on_every_pair {
             fn sqlite_and_sqlite() {
                 super::$name(Pair { first: Kind::Sqlite, second: Kind::Sqlite });
             }
+
+            #[test]
+            fn postgres_and_sqlite() {
+                super::$name(Pair { first: Kind::Postgres, second: Kind::Sqlite });
+            }
+
+            #[test]
+            fn sqlite_and_postgres() {
+                super::$name(Pair { first: Kind::Sqlite, second: Kind::Postgres });
+            }
+
+            #[test]
+            fn postgres_and_postgres() {
+                super::$name(Pair { first: Kind::Postgres, second: Kind::Postgres });
+            }
         }
     )+ };
 }
@@ -54,6 +69,11 @@ macro_rules! on_each_database {
             #[test]
             fn sqlite() {
                 super::$name(Kind::Sqlite);
+            }
+
+            #[test]
+            fn postgres() {
+                super::$name(Kind::Postgres);
             }
         }
     )+ };
