@@ -29,6 +29,8 @@ mod random;
 #[cfg(test)]
 mod rebuild;
 #[cfg(test)]
+mod round_trip;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod start;

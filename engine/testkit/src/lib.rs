@@ -6,6 +6,7 @@
 mod bare_log;
 mod dag;
 mod drawn_schema;
+mod drawn_value;
 mod figures;
 mod gate;
 mod oracle;
@@ -22,6 +23,7 @@ pub use dag::{Dag, Node, keypair};
 pub use drawn_schema::{
     TableDraft, all, always, author, col, compare, eq, exists, number, patch, scalar, table, text, with_peers,
 };
+pub use drawn_value::drawn_value;
 pub use figures::Figures;
 pub use gate::{CopyEach, FailNth};
 pub use oracle::Oracle;
