@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::postgres::PgRow;
 use tracing::warn;
 use treaty_ddl::sql::postgres::holds;
-use treaty_schema::{Column, Table};
+use treaty_schema::{Column, Schema, Table};
 
 use super::session::{Failure, Session, column, doing, statement};
 use crate::database::DatabaseError;
@@ -17,7 +17,7 @@ pub(super) const OURS: [&str; 2] = ["treaty_status", "treaty_author"];
 ///
 /// # Errors
 /// [`DatabaseError::SchemaChanged`] if it does not fit, and why.
-pub(super) fn check_table(session: &mut Session, table: &Table) -> Result<bool, DatabaseError> {
+pub(super) fn check_table(session: &mut Session, schema: &Schema, table: &Table) -> Result<bool, DatabaseError> {
     let changed = |what: String| DatabaseError::SchemaChanged { table: table.name.to_string(), what };
     let failed = doing("reading the catalogue");
     let Some(oid) = oid(session, table.name.as_str())? else { return Err(changed("it is gone".into())) };
@@ -31,7 +31,7 @@ pub(super) fn check_table(session: &mut Session, table: &Table) -> Result<bool, 
     if let Some(what) = unfit_key(session, oid, table, &found).map_err(&failed)? {
         return Err(changed(what));
     }
-    warn_of_constraints(session, oid, table).map_err(failed)?;
+    warn_of_constraints(session, oid, schema, table).map_err(failed)?;
     Ok(OURS.iter().all(|name| found.contains_key(*name)))
 }
 
@@ -172,22 +172,37 @@ fn unfit_key(
     Ok((!has_id).then(|| format!("{} is not its primary key", table.columns[table.id_column].name)))
 }
 
-/// CHECKs and foreign keys that the schema has no name for may refuse rows of other nodes: those could not be shown then.
-fn warn_of_constraints(session: &mut Session, oid: i64, table: &Table) -> Result<(), Failure> {
-    let sql = "SELECT conname::text FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid AND contype IN ('c', 'f')";
-    let ours = |name: &str| {
+/// CHECKs that the schema has no name for, and foreign keys that it does not have, whatever their name, may refuse rows of
+/// other nodes: those could not be shown then.
+fn warn_of_constraints(session: &mut Session, oid: i64, schema: &Schema, table: &Table) -> Result<(), Failure> {
+    let sql = "SELECT c.conname::text, r.relname::text, \
+               ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a \
+                     WHERE a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey)) \
+               FROM pg_catalog.pg_constraint c LEFT JOIN pg_catalog.pg_class r ON r.oid = c.confrelid \
+               WHERE c.conrelid = $1::oid AND c.contype IN ('c', 'f')";
+    let is_our_check = |name: &str| {
         table.checks.iter().any(|check| check.name.as_str() == name)
-            || table.foreign_keys.iter().any(|key| key.name.as_str() == name)
             || table.columns.iter().any(|column| name.starts_with(&format!("{} must be", column.name)))
             || table.columns.iter().any(|column| name.starts_with(&format!("{} must not be", column.name)))
     };
+    let is_our_reference = |target: &str, columns: &[String]| {
+        table.foreign_keys.iter().any(|key| {
+            let column = &table.columns[key.column].name;
+            schema.tables()[key.target].name.as_str() == target && columns.iter().eq([column.as_str()])
+        })
+    };
     for row in session.fetch(statement(sql).bind(oid))? {
-        let name: String = column(&row, 0)?;
-        if !ours(&name) {
+        let (name, target): (String, Option<String>) = (column(&row, 0)?, column(&row, 1)?);
+        let columns: Vec<String> = column(&row, 2)?;
+        let is_ours = match &target {
+            Some(target) => is_our_reference(target, &columns),
+            None => is_our_check(&name),
+        };
+        if !is_ours {
             warn!(
                 table = %table.name,
                 constraint = name,
-                "a constraint that the schema does not name: if it refuses what other nodes may write, their rows cannot be \
+                "a constraint that the schema does not have: if it refuses what other nodes may write, their rows cannot be \
                  shown here"
             );
         }

@@ -93,7 +93,7 @@ pub(super) fn mend(session: &mut Session, schema: &Schema) -> Result<Vec<String>
     mend_functions(session, schema)?;
     let mut mended = Vec::new();
     for table in schema.tables() {
-        let mut is_whole = check_table(session, table)?;
+        let mut is_whole = check_table(session, schema, table)?;
         if !is_whole {
             session.script(&adopt_table(table)).map_err(doing("adding the status columns"))?;
         }

@@ -59,7 +59,7 @@ fn make_tables(session: &mut Session, schema: &Schema, existing: Existing) -> Re
             tables.created.push(name.to_owned());
             continue;
         }
-        match check_table(session, table) {
+        match check_table(session, schema, table) {
             Ok(_) => {}
             Err(DatabaseError::SchemaChanged { table, what }) => {
                 reasons.push(format!("table {table} does not fit the schema: {what}"));
