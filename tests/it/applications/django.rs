@@ -83,6 +83,10 @@ fn check_shop(first: Kind, second: Kind) {
     wait_until("the other node shows the new titles", || second.value(renamed) == renamed_count);
     check_shops([&first, &second], &expected);
     assert_eq!(first.value(renamed), renamed_count);
+    for sidecar in [&up_first, &up_second] {
+        let said = sidecar.complaints();
+        assert!(!said.contains("the schema does not have"), "Django names its foreign keys in its own way: {said}");
+    }
     for node in [&first, &second] {
         assert_eq!(node.rows("SELECT DISTINCT treaty_status FROM shop_book"), ["committed"]);
         assert_eq!(node.lines(&["rollbacks"]), Vec::<Value>::new());

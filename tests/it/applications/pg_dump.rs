@@ -106,3 +106,24 @@ fn what_pg_restore_writes_into_replicated_tables_is_replicated() {
     up_second.stop();
     assert_eq!(first.verified_digest(), second.verified_digest());
 }
+
+#[test]
+fn rows_of_everybody_restored_from_a_dump_are_this_node_s_work() {
+    let (first, second) = two_editors(PAIR, "INSERT INTO items (name, amount) VALUES ('mine', 3)");
+    let up_first = first.up(&[]);
+    let up_second = second.up(&[up_first.listen()]);
+    second.sql("INSERT INTO items (name, price) VALUES ('theirs', '12.5')");
+    wait_in_step(&[&first, &second]);
+    let file = dump(&first, &["--data-only", "--table=items"]);
+    first.sql("DELETE FROM items");
+    wait_until("the rows are gone", || second.value("SELECT count(*) FROM items") == "0");
+    restore(&first, postgres(&first).owner(), &file, &["--data-only"]);
+    wait_in_step(&[&first, &second]);
+    let restored = ["mine", "theirs"].map(|name| format!("{name}|committed|{}", first.identity()));
+    assert_eq!(first.rows("SELECT name, treaty_status, treaty_author FROM items ORDER BY name"), restored);
+    assert!(first.lines(&["rollbacks"]).is_empty());
+    assert_eq!(first.table("items"), second.table("items"));
+    up_first.stop();
+    up_second.stop();
+    assert_eq!(first.verified_digest(), second.verified_digest());
+}
