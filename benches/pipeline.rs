@@ -80,7 +80,7 @@ fn latency(figures: &mut Figures) {
 
 fn newcomer(figures: &mut Figures, row_count: u32) {
     let (first, second) = (Node::new(), Node::new());
-    let up_first = found(&first, &second);
+    let up_first = found(&first, &second, &[]);
     write(&open(&first), 0..row_count, 100);
     wait_until("everything is in the log", || first.status()["waiting"] == 0);
     let start = Instant::now();

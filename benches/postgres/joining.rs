@@ -18,7 +18,7 @@ pub(crate) fn measure(clusters: &Clusters, figures: &mut Figures) {
         })
     };
     let (first, second) = (Node::on_server(clusters.source), Node::on_server(clusters.target));
-    let up_first = found(&first, &second);
+    let up_first = found(&first, &second, &[]);
     connect(&first).insert(0..row_count, 100);
     wait_until("everything is in the log", || first.status()["waiting"] == 0);
     let mut up_second = None;

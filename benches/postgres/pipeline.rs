@@ -85,22 +85,29 @@ fn rates(writer: &mut Session, reader: &mut Session, size: u32, row_count: u32) 
     Rates { written, visible }
 }
 
-/// Single rows with pauses, from before the write is sent until another cluster shows it; then nothing for a while.
+/// Single rows with pauses, from before the write is sent until another cluster shows it, with sidecars that look for rows and
+/// with such that are notified; then nothing for a while.
 pub(crate) fn latency(clusters: &Clusters, figures: &mut Figures) {
     let mut logical = Logical::start(clusters);
     let theirs = waits(&mut logical.source, &mut logical.target);
     drop(logical);
-    let members = Members::start(Node::on_server(clusters.source), Node::on_server(clusters.target));
-    let (mut writer, mut reader) = (application(&members.first), application(&members.second));
-    let ours = waits(&mut writer, &mut reader);
-    for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
-        let [theirs, ours] = [&theirs, &ours].map(|waits| percentile(&mut waits.clone(), share));
-        figures.add(&format!("pipeline.write_to_visible.{name}.logical"), "ms", theirs);
-        figures.add(&format!("pipeline.write_to_visible.{name}.treaty"), "ms", ours);
-        figures.add(&format!("pipeline.write_to_visible.{name}.share"), "of logical", ours / theirs);
+    for (name, arguments) in [("treaty", [].as_slice()), ("treaty_notify", &["--postgres-notify"])] {
+        let (first, second) = (Node::on_server(clusters.source), Node::on_server(clusters.target));
+        let members = Members::start_with(first, second, arguments);
+        let (mut writer, mut reader) = (application(&members.first), application(&members.second));
+        let ours = waits(&mut writer, &mut reader);
+        for (which, share) in [("p50", 0.5), ("p99", 0.99)] {
+            let [theirs, ours] = [&theirs, &ours].map(|waits| percentile(&mut waits.clone(), share));
+            figures.add(&format!("pipeline.write_to_visible.{which}.{name}"), "ms", ours);
+            figures.add(&format!("pipeline.write_to_visible.{which}.{name}.share"), "of logical", ours / theirs);
+        }
+        wait_in_step(&[&members.first, &members.second]);
+        idle(figures, name, &members.up_first, &mut writer);
     }
-    wait_in_step(&[&members.first, &members.second]);
-    idle(figures, &members.up_first, &mut writer);
+    for (which, share) in [("p50", 0.5), ("p99", 0.99)] {
+        let theirs = percentile(&mut theirs.clone(), share);
+        figures.add(&format!("pipeline.write_to_visible.{which}.logical"), "ms", theirs);
+    }
 }
 
 fn waits(writer: &mut Session, reader: &mut Session) -> Vec<f64> {
@@ -116,7 +123,7 @@ fn waits(writer: &mut Session, reader: &mut Session) -> Vec<f64> {
 }
 
 /// What a sidecar costs that has nothing to do, and what its questions cost the server.
-fn idle(figures: &mut Figures, sidecar: &Sidecar, writer: &mut Session) {
+fn idle(figures: &mut Figures, name: &str, sidecar: &Sidecar, writer: &mut Session) {
     let server = writer.number(
         "SELECT coalesce(max(pid), 0)::bigint FROM pg_stat_activity
          WHERE application_name = 'treaty' AND datname = current_database()",
@@ -129,9 +136,9 @@ fn idle(figures: &mut Figures, sidecar: &Sidecar, writer: &mut Session) {
     let percent = |before: Option<f64>, after: Option<f64>| {
         after.zip(before).map_or(f64::NAN, |(after, before)| (after - before) / f64::from(IDLE_SECONDS) * 100.0)
     };
-    figures.add("idle.processor.sidecar", "% of core", percent(before.0, after.0));
-    figures.add("idle.processor.its_backend", "% of core", percent(before.1, after.1));
-    figures.add("idle.memory_peak", "MiB", sidecar.mebibytes_peak());
+    figures.add(&format!("idle.{name}.processor.sidecar"), "% of core", percent(before.0, after.0));
+    figures.add(&format!("idle.{name}.processor.its_backend"), "% of core", percent(before.1, after.1));
+    figures.add(&format!("idle.{name}.memory_peak"), "MiB", sidecar.mebibytes_peak());
 }
 
 /// A connection as a node's application, to whom statistics are shown as to the server's owner.

@@ -17,20 +17,27 @@ pub struct Members {
 impl Members {
     /// Founds a space over the first database, joins it with the second, and waits until both are in step.
     pub fn start(first: Node, second: Node) -> Members {
-        let up_first = found(&first, &second);
+        Members::start_with(first, second, &[])
+    }
+
+    /// The same, with further arguments of `up` for both.
+    pub fn start_with(first: Node, second: Node, arguments: &[&str]) -> Members {
+        let up_first = found(&first, &second, arguments);
         join(&first, &second);
-        let up_second = second.up(&[up_first.listen()]);
+        let peers = ["--peer", up_first.listen()];
+        let up_second = second.up_with(&[&peers, arguments].concat());
         wait_in_step(&[&first, &second]);
         Members { up_first, up_second, first, second }
     }
 }
 
-/// Founds a space over the first database that admits the second node; returns its running sidecar.
-pub fn found(first: &Node, second: &Node) -> Sidecar {
+/// Founds a space over the first database that admits the second node; returns its running sidecar, started with further
+/// `arguments` of `up`.
+pub fn found(first: &Node, second: &Node, arguments: &[&str]) -> Sidecar {
     use_wal(first);
     first.init(NOTES_SCHEMA);
     first.sql(&format!("INSERT INTO members (who) VALUES ('{}')", second.identity()));
-    let up_first = first.up(&[]);
+    let up_first = first.up_with(arguments);
     wait_until("the membership is in the log", || first.status()["waiting"] == 0);
     up_first
 }
