@@ -22,6 +22,10 @@ use crate::database::{
 /// The one savepoint.
 const SAVEPOINT: &str = "treaty_savepoint";
 
+/// Lines removed after which the queue is cleaned up: what they leave behind is passed over by each look at it, until autovacuum
+/// comes by, once a minute.
+const VACUUM_LINES: u64 = 20_000;
+
 /// An application's PostgreSQL database.
 #[derive(Debug)]
 pub struct PostgresDatabase {
@@ -32,6 +36,8 @@ pub struct PostgresDatabase {
     size: ReadSize,
     guard: Guard,
     wake: Wake,
+    /// Lines that left the queue since it was cleaned up.
+    removed_count: u64,
 }
 
 impl PostgresDatabase {
@@ -53,6 +59,7 @@ impl PostgresDatabase {
             size: ReadSize::new(),
             guard: Guard::default(),
             wake: Wake::new(is_notified),
+            removed_count: 0,
         })
     }
 }
@@ -130,7 +137,7 @@ impl Database for PostgresDatabase {
     }
 
     fn remove_lines(&mut self, taken: &SeqRanges) -> Result<(), DatabaseError> {
-        queue::remove(&mut self.session, taken)?;
+        self.removed_count += queue::remove(&mut self.session, taken)?;
         Ok(())
     }
 
@@ -307,6 +314,10 @@ impl Database for PostgresDatabase {
     }
 
     fn look(&mut self) -> Result<Look, DatabaseError> {
+        if self.removed_count >= VACUUM_LINES {
+            queue::vacuum(&mut self.session)?;
+            self.removed_count = 0;
+        }
         let look = self.wake.look(&mut self.session)?;
         let Some(schema) = &self.schema else { return Ok(look) };
         let is_alarmed = self.guard.is_alarmed(&mut self.session, schema)?;

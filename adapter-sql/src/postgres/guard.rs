@@ -45,7 +45,9 @@ impl Guard {
             return Ok(Checked::InOrder);
         }
         session.begin("BEGIN").map_err(&failed)?;
-        let tables = mend(session, schema)?;
+        // What does not fit is no failure of a statement, and would leave the transaction open.
+        let tables = mend(session, schema).inspect_err(|_| session.rollback());
+        let tables = tables?;
         session.commit().map_err(doing("committing triggers"))?;
         self.known = Some(fingerprint(session, schema).map_err(failed)?);
         self.looked = Some(Instant::now());

@@ -140,6 +140,14 @@ pub(super) fn remove(session: &mut Session, taken: &SeqRanges) -> Result<u64, Da
     session.execute(statement(sql).bind(firsts).bind(lasts)).map_err(doing("emptying treaty.queue"))
 }
 
+/// Cleans up after lines that were removed, outside of transactions. If somebody else is at it, that will do.
+pub(super) fn vacuum(session: &mut Session) -> Result<(), DatabaseError> {
+    match session.script("VACUUM (SKIP_LOCKED) treaty.queue") {
+        Err(failure) if failure.is_lost() => Err(doing("cleaning up treaty.queue")(failure)),
+        Err(_) | Ok(()) => Ok(()),
+    }
+}
+
 /// Adds lines for rows that no trigger noted, on what the tables show now.
 pub(super) fn append(
     session: &mut Session,

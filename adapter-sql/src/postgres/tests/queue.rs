@@ -146,3 +146,14 @@ fn everything_waits_for_writers_and_then_sees_what_they_wrote() {
     committing.join().unwrap();
     assert_eq!(texts(session, "SELECT row_id::text FROM treaty.queue"), [row_id(1).to_string()]);
 }
+
+#[test]
+fn a_queue_that_was_emptied_is_cleaned_up() {
+    let mut installed = Installed::new(NOTES);
+    installed.run("INSERT INTO notes (id) SELECT gen_random_uuid() FROM generate_series(1, 5000)");
+    let all = SeqRanges::of(read(&mut installed).iter().map(|line| line.seq));
+    let Installed { session, .. } = &mut installed;
+    assert_eq!(queue::remove(session, &all).unwrap(), 5_000);
+    queue::vacuum(session).unwrap();
+    assert_eq!(texts(session, "SELECT pg_relation_size('treaty.queue')::text"), ["0"]);
+}
