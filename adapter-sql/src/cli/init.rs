@@ -100,6 +100,15 @@ impl NewNode {
         Node { schema, space, identity: self.keypair.identity(), gap_ms }
     }
 
+    /// Returns the command that runs it: what names its data directory in the shortest way.
+    pub(crate) fn next(&self) -> String {
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        if absolute(self.home.path()) == absolute(&self.config.database.default_home()) {
+            return format!("treaty up --database {}", self.config.database);
+        }
+        format!("treaty up --data {}", self.home.path().display())
+    }
+
     /// Returns what is printed of the new node.
     pub(crate) fn object(&self, space: String, entries: u64) -> SpaceObject {
         SpaceObject {
@@ -141,7 +150,7 @@ pub(crate) fn run(args: &InitArgs, format: Format) -> Result<()> {
     }
     let (replica, installed) = founded?;
     let object = new.object(replica.space().to_string(), replica.entry_count());
-    format.print(&object, |object| text(object, &installed))
+    format.print(&object, |object| text(object, &installed, &new.next()))
 }
 
 fn read_schema(path: &Path) -> Result<SchemaFile> {
@@ -210,7 +219,7 @@ fn remove_store(home: &Home) {
     }
 }
 
-fn text(object: &SpaceObject, installed: &Installed) -> String {
+fn text(object: &SpaceObject, installed: &Installed, next: &str) -> String {
     let mut lines = vec![format!("space {}", object.space)];
     if !installed.created.is_empty() {
         lines.push(format!("made tables {}", installed.created.join(", ")));
@@ -218,6 +227,6 @@ fn text(object: &SpaceObject, installed: &Installed) -> String {
     if !installed.adopted.is_empty() {
         lines.push(format!("adopted {} rows of {}", installed.adopted_row_count, installed.adopted.join(", ")));
     }
-    lines.push(format!("next: treaty up --database {}", object.database));
+    lines.push(format!("next: {next}"));
     lines.join("\n")
 }

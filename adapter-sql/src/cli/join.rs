@@ -60,9 +60,7 @@ pub(crate) fn run(args: &JoinArgs, format: Format) -> Result<()> {
         ),
     };
     new.home.remember_peer(&new.lock, &known_peer(&ticket))?;
-    format.print(&object, |object| {
-        format!("space {}\n{} entries\nnext: treaty up --database {}", object.space, object.entries, object.database)
-    })
+    format.print(&object, |object| format!("space {}\n{} entries\nnext: {}", object.space, object.entries, new.next()))
 }
 
 /// Goes online, and stays until in step.

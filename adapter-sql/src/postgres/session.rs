@@ -92,7 +92,9 @@ impl Session {
             .enable_all()
             .build()
             .map_err(|cause| opening(Box::new(cause)))?;
-        let options = options.clone().application_name("treaty").statement_cache_capacity(STATEMENTS_MAX);
+        // SETTINGS sets it; PgBouncer refuses it as a parameter of the connection.
+        let options = options.clone().extra_float_digits(None);
+        let options = options.application_name("treaty").statement_cache_capacity(STATEMENTS_MAX);
         let options = Box::new(options.disable_statement_logging());
         let mut session = Session { runtime, options, purpose, connection: None, phase: Phase::Idle };
         session.connect().map_err(|failure| failure.opening(name(&session.options)))?;

@@ -25,7 +25,7 @@ const COMMANDS: [&str; 13] = [
 ];
 
 /// What tells people how to run it.
-const PAGES: [&str; 2] = ["README.md", "docs/cli.md"];
+const PAGES: [&str; 4] = ["README.md", "docs/cli.md", "docs/operations.md", "docs/postgres.md"];
 
 #[test]
 fn every_command_line_names_flags_that_its_command_has() {

@@ -5,6 +5,7 @@
 mod command_lines;
 mod compose;
 mod image;
+mod readme;
 mod scripts;
 mod unit;
 

@@ -6,6 +6,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use treaty_testkit::{Durability, PostgresServer};
 use treaty_tests::{binary, wait_until};
 
 use super::compose::Service;
@@ -177,6 +178,70 @@ fn two_nodes_find_each_other_and_again_after_being_stopped() {
     up_a.until("the first shows it", || sqlite(&file_a, count).as_deref() == Some("1"));
     up_a.stop();
     up_b.stop();
+}
+
+/// A PostgreSQL server in place of the service `postgres`: new, and so given its roles by the script that it runs then.
+fn postgres(deployment: &Deployment) -> PostgresServer {
+    let server = PostgresServer::start(Durability::Off);
+    let mut passwords = Service::of("postgres").variables();
+    for password in passwords.values_mut() {
+        *password = "it's \"secret\"".to_owned();
+    }
+    let output = at(&server, deployment.script("roles.sh", &passwords)).env("POSTGRES_USER", "postgres").output();
+    let output = output.expect("the script starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    server
+}
+
+/// Lets a script find the server where libpq looks for it.
+fn at(server: &PostgresServer, mut script: Command) -> Command {
+    script.env("PGHOST", "127.0.0.1").env("PGPORT", server.port().to_string());
+    script
+}
+
+#[test]
+fn the_services_of_the_compose_file_sync_postgresql_with_sqlite() {
+    let deployment = Deployment::new();
+    let server = postgres(&deployment);
+    let (mut a, b) = (deployment.variables("treaty-a"), deployment.variables("treaty-b"));
+    let url = a["TREATY_DATABASE"].replace("@postgres:5432/", &format!("@127.0.0.1:{}/", server.port()));
+    a.insert("TREATY_DATABASE".into(), url);
+    for folder in ["treaty-a-data", "treaty-b-data"] {
+        std::fs::create_dir_all(deployment.folder.path().join(folder)).expect("the folder is writable");
+    }
+    let app = |sql: &str| server.psql("notes", "app", sql).expect("the application may");
+    let file = deployment.folder.path().join("treaty-b-data/notes.db");
+    let admit = || {
+        let output = at(&server, deployment.script("admit", &deployment.variables("admit"))).output();
+        let output = output.expect("the script starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+
+    let mut up_a = deployment.start("treaty-a", &a);
+    up_a.until("the node beside PostgreSQL is healthy", || deployment.is_healthy("treaty-a"));
+    let mut up_b = deployment.start("treaty-b", &b);
+    admit();
+    up_b.until("the node beside SQLite is healthy", || deployment.is_healthy("treaty-b"));
+    let ben = deployment.exchanged("identity").expect("left by the second");
+    sqlite(&file, &format!("INSERT INTO notes (owner, title) VALUES ('{ben}', 'from SQLite')"));
+    up_a.until("PostgreSQL shows it", || app("SELECT title FROM notes") == "from SQLite");
+    app("INSERT INTO notes (owner, title) SELECT who, 'from PostgreSQL' FROM members WHERE role = 'admin'");
+    let count = "SELECT count(*) || '' FROM notes";
+    up_b.until("SQLite shows it", || sqlite(&file, count).as_deref() == Some("2"));
+    assert_eq!(app("SELECT count(*) FROM public.treaty_rollbacks"), "0");
+    for forbidden in ["SELECT FROM treaty.queue", "DELETE FROM public.treaty_rollbacks", "CREATE TABLE t ()"] {
+        assert!(server.psql("notes", "app", forbidden).is_err(), "{forbidden}");
+    }
+
+    // A node that is dismissed stays so, whatever runs again.
+    app(&format!("DELETE FROM members WHERE who = '{ben}'"));
+    up_b.stop();
+    up_a.stop();
+    admit();
+    let mut up_a = deployment.start("treaty-a", &a);
+    up_a.until("the first node is healthy again", || deployment.is_healthy("treaty-a"));
+    assert_eq!(app(&format!("SELECT count(*) FROM members WHERE who = '{ben}'")), "0");
+    up_a.stop();
 }
 
 #[test]
