@@ -19,3 +19,4 @@ mod rollbacks;
 mod server_crash;
 mod tidy;
 mod traps;
+mod values;
