@@ -23,7 +23,6 @@ unix_socket_dir =
 auth_type = trust
 auth_file = $folder/users
 pool_mode = $POOL_MODE
-ignore_startup_parameters = extra_float_digits
 END
 "$POOLER" "$folder/pgbouncer.ini" 2>"$folder/log" &
 pooler=$!
