@@ -223,3 +223,19 @@ fn what_the_application_built_on_ours_is_never_dropped_with_it() {
     database.run("INSERT INTO t (n) VALUES (1)");
     database.run(&postgres::uninstall());
 }
+
+/// Everybody may read the view, and was told of every table.
+#[test]
+fn nobody_is_told_of_values_that_were_lost_where_they_may_not_read() {
+    let database = installed(OPEN);
+    let report = "INSERT INTO treaty.rollbacks (table_name, row_id, operation, author, lost, reason, message, noticed)";
+    database.run(&format!("{report} VALUES ('t', gen_random_uuid(), 'insert', 'a', '{{}}', 'refused', 'no', now())"));
+    database
+        .run(&format!("{report} VALUES ('gone', gen_random_uuid(), 'insert', 'a', '{{}}', 'refused', 'no', now())"));
+    database.run("CREATE ROLE reader_of_reports LOGIN");
+    let asked = || database.run_as("reader_of_reports", "SELECT table_name FROM treaty_rollbacks");
+    assert_eq!(asked(), "");
+    database.run("GRANT SELECT ON t TO reader_of_reports");
+    assert_eq!(asked(), "t");
+    database.run("DROP OWNED BY reader_of_reports; DROP ROLE reader_of_reports");
+}
