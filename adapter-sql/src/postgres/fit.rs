@@ -31,7 +31,16 @@ pub(super) fn check_table(session: &mut Session, schema: &Schema, table: &Table)
     if let Some(what) = unfit_key(session, oid, table, &found).map_err(&failed)? {
         return Err(changed(what));
     }
-    warn_of_constraints(session, oid, schema, table).map_err(failed)?;
+    warn_of_constraints(session, oid, schema, table).map_err(&failed)?;
+    for name in meddling_triggers(session, oid).map_err(failed)? {
+        warn!(
+            table = %table.name,
+            trigger = name,
+            "a trigger of yours runs for what the sidecar writes, too: if it changes the row, or writes to replicated tables, \
+             the table differs from the log and the audit imports that, on every node, again and again; give it \
+             WHEN (NOT treaty.is_applying())"
+        );
+    }
     Ok(OURS.iter().all(|name| found.contains_key(*name)))
 }
 
@@ -208,4 +217,19 @@ fn warn_of_constraints(session: &mut Session, oid: i64, schema: &Schema, table: 
         }
     }
     Ok(())
+}
+
+/// Triggers that may change what the sidecar writes, or write more, and do not ask `treaty.is_applying()`.
+pub(super) fn meddling_triggers(session: &mut Session, oid: i64) -> Result<Vec<String>, Failure> {
+    const ROW_BEFORE: i16 = 1 | 2;
+    const INSERT_UPDATE: i16 = 4 | 16;
+    let sql = "SELECT t.tgname::text FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid \
+               WHERE t.tgrelid = $1::oid AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') \
+               AND p.pronamespace IS DISTINCT FROM pg_catalog.to_regnamespace('treaty') \
+               AND pg_catalog.strpos(pg_catalog.pg_get_triggerdef(t.oid), 'is_applying') = 0 \
+               AND pg_catalog.strpos(p.prosrc, 'is_applying') = 0 \
+               AND (t.tgtype & $2 = $2 AND t.tgtype & $3 <> 0 OR p.prosrc ~* '\\m(insert|update|delete|merge)\\M') \
+               ORDER BY 1";
+    let rows = session.fetch(statement(sql).bind(oid).bind(ROW_BEFORE).bind(INSERT_UPDATE))?;
+    rows.iter().map(|row| column(row, 0)).collect()
 }

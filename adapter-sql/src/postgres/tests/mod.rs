@@ -1,5 +1,6 @@
 //! Tests against a real server.
 
+mod fit;
 mod peek;
 mod queue;
 mod session;
