@@ -34,6 +34,7 @@ impl Application {
             identity: node.identity,
             pauses: Pauses::CutAt { gap_ms: node.gap_ms },
             is_settled: false,
+            losses: database.losses(),
             unmarked: Unmarked::default(),
         };
         Application { database, capture, applier: Applier::new(), audit: Audit::default() }

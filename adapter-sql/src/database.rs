@@ -99,6 +99,11 @@ pub trait Database: Send {
     /// what only looks. Tables are named by index into these from then on.
     fn use_schema(&mut self, schema: &Schema);
 
+    /// Counts how often the connection was lost: what was committed last may be lost with it, where another server took over.
+    fn losses(&self) -> u64 {
+        0
+    }
+
     // Transactions.
 
     /// Begins a transaction that only reads: one snapshot, however many statements follow.
@@ -138,13 +143,12 @@ pub trait Database: Send {
     /// in order. One at least if `rows` is not empty.
     fn read_queued(&mut self, rows: &[QueuedRow]) -> Result<Vec<Found>, DatabaseError>;
 
-    /// Returns the rows of lines that are not in `seen`: touched since a snapshot that showed exactly those.
-    fn touched_outside(&mut self, seen: &SeqRanges) -> Result<BTreeSet<ShownRow>, DatabaseError>;
+    /// Returns those of `rows` that a line outside of `seen` names: touched since a snapshot that showed exactly those lines.
+    fn touched_outside(&mut self, rows: &[ShownRow], seen: &SeqRanges) -> Result<BTreeSet<ShownRow>, DatabaseError>;
 
     /// Says whether a line names one of these rows.
     fn has_lines(&mut self, rows: &[ShownRow]) -> Result<bool, DatabaseError> {
-        let touched = self.touched_outside(&SeqRanges::default())?;
-        Ok(rows.iter().any(|row| touched.contains(row)))
+        Ok(!self.touched_outside(rows, &SeqRanges::default())?.is_empty())
     }
 
     /// Takes lines out of the queue, exactly these. Their numbers are never used again.

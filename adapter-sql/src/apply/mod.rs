@@ -89,7 +89,9 @@ impl Applier {
             let attempt = in_write(db, scope, "committing a batch", |db, reach| {
                 reached = reach;
                 let batch = self.catch_up(capture, (db, &mut *link), (batch, &keys), reach)?;
-                write_batch(capture, db, link, batch)
+                let applied = write_batch(capture, db, link, batch)?;
+                // A row that was not there could not be locked: somebody may have inserted it before it was written.
+                if reach == Reach::Asked && db.has_lines(&keys)? { Err(unseen()) } else { Ok(applied) }
             });
             match attempt {
                 Err(cause) if cause.is_obstacle() && reached == Reach::Asked => round += 1,
@@ -117,9 +119,7 @@ impl Applier {
         reach: Reach,
     ) -> Result<(Batch, Drained), DatabaseError> {
         match reach {
-            Reach::Asked if db.has_lines(keys)? => {
-                Err(DatabaseError::InTheWay { what: "a change that is not in the log yet".to_owned() })
-            }
+            Reach::Asked if db.has_lines(keys)? => Err(unseen()),
             Reach::Asked => Ok((batch, Drained::default())),
             Reach::Everything if db.is_queue_empty()? => Ok((batch, Drained::default())),
             Reach::Everything => {
@@ -128,6 +128,10 @@ impl Applier {
             }
         }
     }
+}
+
+fn unseen() -> DatabaseError {
+    DatabaseError::InTheWay { what: "a change that is not in the log yet".to_owned() }
 }
 
 /// Writes a batch in the open transaction.

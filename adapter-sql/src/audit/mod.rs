@@ -116,7 +116,7 @@ fn act_on(table: usize, findings: &Findings, db: &mut dyn Database) -> Result<()
         let rows: Vec<ShownRow> = mismarked.iter().map(|(id, _)| ShownRow { table, id: *id }).collect();
         let busy = db.hold(&rows)?;
         // A mark is right only while its row was not written since; what differs is looked at again in any case.
-        let touched = db.touched_outside(&SeqRanges::default())?;
+        let touched = db.touched_outside(&rows, &SeqRanges::default())?;
         db.rest_triggers()?;
         for (row, (id, author)) in rows.iter().zip(mismarked) {
             if !busy.contains(row) && !touched.contains(row) {

@@ -85,6 +85,8 @@ pub(crate) struct Capture {
     pub(crate) pauses: Pauses,
     /// Whether queue and log are known to be in step: not before the first look, nor after a failure.
     pub(crate) is_settled: bool,
+    /// [`Database::losses`] when they were last known to be: a server that takes over may lack what was committed last.
+    pub(crate) losses: u64,
     /// Rows whose changes are in the log, and that somebody else had when they were to be marked.
     pub(crate) unmarked: Unmarked,
 }

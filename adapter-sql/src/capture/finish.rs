@@ -122,6 +122,12 @@ impl<'f> Finish<'f> {
         refused.chain(self.ripples.iter().map(|fate| fate.key)).collect()
     }
 
+    /// Returns all rows that are written, or marked.
+    fn rows(&self) -> Vec<ShownRow> {
+        let drafts = self.intake.drafts.iter().flat_map(|draft| draft.rows.iter().map(|row| row.key));
+        drafts.chain(self.ripples.iter().map(|fate| fate.key)).collect()
+    }
+
     /// Says whether some transaction cannot be taken.
     pub(crate) fn refuses(&self) -> bool {
         self.refused().next().is_some()
@@ -176,22 +182,29 @@ impl<'f> Finish<'f> {
         let to_mark = self.taken().flat_map(|draft| &draft.rows).filter(|row| row.upkeep.is_marking());
         let busy = db.hold(&to_mark.map(|row| row.key).collect::<Vec<_>>())?;
         // Nobody can write the held rows from here on, so that what is no line by now never becomes one.
-        let others = Others { touched_again: db.touched_outside(&self.intake.taken.seen)?, busy };
+        let touched_again = db.touched_outside(&self.rows(), &self.intake.taken.seen)?;
+        let others = Others { touched_again, busy };
         db.rest_triggers()?;
         self.mark_taken(db, &others)?;
         let mut refusals = Refusals { unmarked: self.unmarked(&others), ..Refusals::default() };
         let refused: Vec<(&Draft, &LocalRefusal)> = self.refused().collect();
+        let ripples: Vec<Fate> =
+            self.ripples.iter().filter(|fate| !others.touched_again.contains(&fate.key)).cloned().collect();
+        let mut written: BTreeSet<ShownRow> = ripples.iter().map(|fate| fate.key).collect();
+        let rows = refused.iter().flat_map(|(draft, _)| draft.rows.iter().map(|row| row.key));
         if becomes == Refused::PutBack && self.put_back(&refused, &others, db, link)? {
             for (draft, refusal) in &refused {
                 self.report(draft, refusal, db)?;
             }
             refusals.refused_count = refused.len() as u64;
+            written.extend(rows);
         } else {
+            rows.for_each(|row| _ = written.remove(&row));
             postpone(&refused, &others, db)?;
             refusals.postponed_count = refused.len() as u64;
         }
-        let ripples = self.ripples.iter().filter(|fate| !others.touched_again.contains(&fate.key));
-        write_rows(db, self.schema, &ripples.cloned().collect::<Vec<_>>())?;
+        write_rows(db, self.schema, &ripples)?;
+        self.check_unseen(&written, &others, db)?;
         for line in &self.intake.nameless {
             refusals.refused_count += self.drop_nameless(line, db)?;
         }
@@ -201,6 +214,20 @@ impl<'f> Finish<'f> {
         }
         db.wake_triggers()?;
         Ok(refusals)
+    }
+
+    /// A row that was not there could not be locked: says so if somebody inserted it before it was written.
+    fn check_unseen(
+        &self,
+        written: &BTreeSet<ShownRow>,
+        others: &Others,
+        db: &mut dyn Database,
+    ) -> Result<(), DatabaseError> {
+        let written: Vec<ShownRow> = written.iter().copied().collect();
+        if db.touched_outside(&written, &self.intake.taken.seen)?.is_subset(&others.touched_again) {
+            return Ok(());
+        }
+        Err(DatabaseError::InTheWay { what: "a change that is not in the log yet".to_owned() })
     }
 
     /// Sets status and author of rows that are in the log.

@@ -25,9 +25,11 @@ impl Capture {
     /// # Errors
     /// [`DatabaseError`].
     pub(crate) fn settle(&mut self, db: &mut dyn Database, link: &mut dyn EngineLink) -> Result<(), DatabaseError> {
-        if self.is_settled {
+        if self.is_settled && self.losses == db.losses() {
             return Ok(());
         }
+        self.is_settled = false;
+        self.losses = db.losses();
         if let Some((receipt, after)) = Receipt::read(link)? {
             let shown = db.shown()?;
             if link.join(&shown, &after)?.version != shown.version {
@@ -79,7 +81,7 @@ impl Capture {
         });
         let rows: Vec<ShownRow> = fates.iter().map(|fate| fate.key).collect();
         in_write_of(db, &rows, DOING, |db| {
-            let later = db.touched_outside(lines)?;
+            let later = db.touched_outside(&rows, lines)?;
             let fates: Vec<Fate> = fates.iter().filter(|fate| !later.contains(&fate.key)).cloned().collect();
             db.rest_triggers()?;
             write_rows(db, &self.schema, &fates)?;

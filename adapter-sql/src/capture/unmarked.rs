@@ -37,7 +37,7 @@ impl Unmarked {
         let rows: Vec<ShownRow> = self.0.keys().copied().collect();
         let busy = in_write(db, WriteScope::Bookkeeping, "marking rows as committed", |db, _| {
             let busy = db.hold(&rows)?;
-            let touched = db.touched_outside(&SeqRanges::default())?;
+            let touched = db.touched_outside(&rows, &SeqRanges::default())?;
             db.rest_triggers()?;
             for (row, author) in self.0.iter().filter(|(row, _)| !busy.contains(row) && !touched.contains(row)) {
                 let found = db.read_row(*row)?;

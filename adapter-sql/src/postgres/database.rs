@@ -79,6 +79,10 @@ impl Database for PostgresDatabase {
         self.schema = Some(schema.clone());
     }
 
+    fn losses(&self) -> u64 {
+        self.session.losses()
+    }
+
     fn begin_read(&mut self) -> Result<(), DatabaseError> {
         scope::begin_read(&mut self.session)
     }
@@ -128,12 +132,8 @@ impl Database for PostgresDatabase {
         rows::read_queued(&mut self.session, &self.tables, &mut self.size, rows)
     }
 
-    fn touched_outside(&mut self, seen: &SeqRanges) -> Result<BTreeSet<ShownRow>, DatabaseError> {
-        queue::touched_outside(&mut self.session, &self.tables, seen)
-    }
-
-    fn has_lines(&mut self, rows: &[ShownRow]) -> Result<bool, DatabaseError> {
-        queue::has_lines(&mut self.session, &self.tables, rows)
+    fn touched_outside(&mut self, rows: &[ShownRow], seen: &SeqRanges) -> Result<BTreeSet<ShownRow>, DatabaseError> {
+        queue::touched_outside(&mut self.session, &self.tables, rows, seen)
     }
 
     fn remove_lines(&mut self, taken: &SeqRanges) -> Result<(), DatabaseError> {

@@ -14,33 +14,47 @@ use super::values::{row_id, uuid, uuid_of};
 use crate::capture::{Line, Said, ShownRow};
 use crate::database::{DatabaseError, Nameless, Queue, SeqRanges, StoredId};
 
-/// Most lines looked at in one snapshot, but for the last transaction, which is read whole: about 30 MB of keys.
+/// Lines after which no further transaction is looked at in one snapshot: about 30 MB of keys.
 const LINES_MAX: i64 = 200_000;
+/// Most lines looked at in one snapshot: a transaction of so many rows fits no entry, and is cut anyway.
+pub(super) const LINES_READ_MAX: i64 = 400_000;
+/// Lines that are in memory as the server sends them.
+const LINES_AT_ONCE: usize = 10_000;
 /// Most ranges that a statement is given to leave out; of more, what they hold is read and left out here.
 const RANGES_MAX: usize = 50;
 
-/// Whole transactions, in the order of their last lines, until they are [`LINES_MAX`] lines. Parameter: that.
-const READ: &str = "
-WITH sizes AS (SELECT transaction, max(seq) AS last, count(*) AS lines FROM treaty.queue GROUP BY transaction),
-placed AS (SELECT transaction, last, sum(lines) OVER (ORDER BY last) - lines AS before FROM sizes)
-SELECT q.seq, q.table_name, q.row_id, q.transaction::text, q.view, q.author,
-  floor(extract(epoch FROM q.at) * 1000)::bigint
-FROM placed p JOIN treaty.queue q ON q.transaction = p.transaction
-WHERE p.before < $1 ORDER BY p.last, q.seq";
+/// Whole transactions, in the order of their last lines, until they are [`LINES_MAX`] lines.
+fn reading() -> String {
+    format!(
+        "WITH sizes AS (SELECT transaction, max(seq) AS last, count(*) AS lines FROM treaty.queue GROUP BY transaction), \
+         placed AS (SELECT transaction, last, sum(lines) OVER (ORDER BY last) - lines AS before FROM sizes) \
+         SELECT q.seq, q.table_name, q.row_id, q.transaction::text, q.view, q.author, \
+           floor(extract(epoch FROM q.at) * 1000)::bigint \
+         FROM placed p JOIN treaty.queue q ON q.transaction = p.transaction \
+         WHERE p.before < {LINES_MAX} ORDER BY p.last, q.seq LIMIT {LINES_READ_MAX}"
+    )
+}
 
-/// Reads the queue.
+/// Reads the queue, in an open transaction.
 pub(super) fn read(session: &mut Session, tables: &[TableSql]) -> Result<Queue, DatabaseError> {
     let failed = doing("reading treaty.queue");
-    let rows = session.fetch(statement(READ).bind(LINES_MAX)).map_err(&failed)?;
     let (names, mut authors) = (by_name(tables), BTreeMap::new());
-    let mut queue = Queue::default();
-    for row in &rows {
-        read_line(row, &names, &mut authors, &mut queue).map_err(&failed)?;
+    let (mut queue, mut line_count) = (Queue::default(), 0);
+    session.script(&format!("DECLARE treaty_lines NO SCROLL CURSOR FOR {}", reading())).map_err(&failed)?;
+    loop {
+        let rows = session.fetch(statement(&format!("FETCH {LINES_AT_ONCE} FROM treaty_lines"))).map_err(&failed)?;
+        for row in &rows {
+            read_line(row, &names, &mut authors, &mut queue).map_err(&failed)?;
+        }
+        line_count += i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        if rows.len() < LINES_AT_ONCE {
+            break;
+        }
     }
+    session.script("CLOSE treaty_lines").map_err(&failed)?;
     let mut named: Vec<(String, u32)> = authors.into_iter().collect();
     named.sort_unstable_by_key(|(_, index)| *index);
     queue.authors = named.into_iter().map(|(author, _)| author).collect();
-    let line_count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
     if line_count >= LINES_MAX {
         let all: i64 = session.fetch_value(statement("SELECT count(*) FROM treaty.queue")).map_err(&failed)?;
         queue.is_cut = all > line_count;
@@ -91,21 +105,26 @@ pub(super) fn is_empty(session: &mut Session) -> Result<bool, DatabaseError> {
     session.fetch_value(statement(sql)).map_err(doing("reading treaty.queue"))
 }
 
-/// Returns the rows of lines that are not in `seen`.
+/// Returns those of `rows` that a line outside of `seen` names.
 pub(super) fn touched_outside(
     session: &mut Session,
     tables: &[TableSql],
+    rows: &[ShownRow],
     seen: &SeqRanges,
 ) -> Result<BTreeSet<ShownRow>, DatabaseError> {
+    if rows.is_empty() {
+        return Ok(BTreeSet::new());
+    }
     let failed = doing("reading treaty.queue");
-    let (firsts, lasts) = bounds(seen);
-    let sql = "SELECT q.seq, q.table_name, q.row_id FROM treaty.queue q WHERE NOT EXISTS \
-               (SELECT FROM unnest($1::bigint[], $2::bigint[]) AS r (first, last) WHERE q.seq BETWEEN r.first AND r.last)";
-    let asking = if firsts.len() <= RANGES_MAX {
-        statement(sql).bind(firsts).bind(lasts)
-    } else {
-        statement("SELECT q.seq, q.table_name, q.row_id FROM treaty.queue q")
-    };
+    let names: Vec<&str> = rows.iter().map(|row| tables[row.table].name()).collect();
+    let ids: Vec<Uuid> = rows.iter().map(|row| uuid(row.id)).collect();
+    // What is not left out there, for they are too many ranges, is left out here.
+    let (firsts, lasts) = if seen.ranges().count() <= RANGES_MAX { bounds(seen) } else { (Vec::new(), Vec::new()) };
+    let sql = "SELECT q.seq, q.table_name, q.row_id FROM treaty.queue q \
+               WHERE (q.table_name, q.row_id) IN (SELECT u.name, u.id FROM unnest($1::text[], $2::uuid[]) AS u (name, id)) \
+               AND NOT EXISTS (SELECT FROM unnest($3::bigint[], $4::bigint[]) AS r (first, last) \
+                 WHERE q.seq BETWEEN r.first AND r.last)";
+    let asking = statement(sql).bind(names).bind(ids).bind(firsts).bind(lasts);
     let names = by_name(tables);
     let mut found = BTreeSet::new();
     for row in session.fetch(asking).map_err(&failed)? {
@@ -121,15 +140,6 @@ pub(super) fn touched_outside(
 /// First and last of each range.
 fn bounds(lines: &SeqRanges) -> (Vec<i64>, Vec<i64>) {
     lines.ranges().map(|range| (*range.start(), *range.end())).unzip()
-}
-
-/// Says whether a line names one of these rows.
-pub(super) fn has_lines(session: &mut Session, tables: &[TableSql], rows: &[ShownRow]) -> Result<bool, DatabaseError> {
-    let sql = "SELECT EXISTS (SELECT FROM treaty.queue q \
-               JOIN unnest($1::text[], $2::uuid[]) AS u (name, id) ON u.id = q.row_id AND u.name = q.table_name)";
-    let names: Vec<&str> = rows.iter().map(|row| tables[row.table].name()).collect();
-    let ids: Vec<Uuid> = rows.iter().map(|row| uuid(row.id)).collect();
-    session.fetch_value(statement(sql).bind(names).bind(ids)).map_err(doing("reading treaty.queue"))
 }
 
 /// Takes lines out of the queue, exactly these; returns how many there were.

@@ -23,8 +23,7 @@ const SIDECAR_LOCK: i64 = 0x7472_6561_7479_0000;
 /// How long connecting may take.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(15);
 
-/// Settings of every connection. No statement waits long for a lock: whoever waits tries again. The path is empty, so that
-/// nobody's table or operator is taken for another.
+/// Settings of every connection. The path is empty, so that nobody's table or operator is taken for another.
 const SETTINGS: &str = "
 SET search_path = '';
 SET TimeZone = 'UTC';
@@ -52,6 +51,12 @@ pub enum Purpose {
     Reading,
 }
 
+/// No statement waits long for a lock: whoever waits tries again. Less than `deadlock_timeout`, so that of us and an application
+/// that wait for each other we are gone before the server looks for somebody to cancel.
+const PATIENCE: &str =
+    "SELECT pg_catalog.set_config('lock_timeout', greatest(least(setting::bigint / 2, 2000), 1)::text, false)
+FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'";
+
 /// A statement with what is bound to it.
 pub(crate) type Statement<'s> = sqlx::query::Query<'s, Postgres, sqlx::postgres::PgArguments>;
 
@@ -68,6 +73,10 @@ pub struct Session {
     purpose: Purpose,
     connection: Option<PgConnection>,
     phase: Phase,
+    /// How often the connection was lost.
+    losses: u64,
+    /// Whether it was lost where nobody could be told: by the next statement, then.
+    is_untold: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +105,8 @@ impl Session {
         let options = options.clone().extra_float_digits(None);
         let options = options.application_name("treaty").statement_cache_capacity(STATEMENTS_MAX);
         let options = Box::new(options.disable_statement_logging());
-        let mut session = Session { runtime, options, purpose, connection: None, phase: Phase::Idle };
+        let mut session =
+            Session { runtime, options, purpose, connection: None, phase: Phase::Idle, losses: 0, is_untold: false };
         session.connect().map_err(|failure| failure.opening(name(&session.options)))?;
         session.check_server()?;
         if purpose == Purpose::Sidecar {
@@ -113,6 +123,11 @@ impl Session {
     /// Returns what it connects with.
     pub fn options(&self) -> &PgConnectOptions {
         &self.options
+    }
+
+    /// Counts how often the connection was lost.
+    pub(super) fn losses(&self) -> u64 {
+        self.losses
     }
 
     /// Says whether a transaction is open, and has not failed.
@@ -146,9 +161,13 @@ impl Session {
             return;
         }
         self.phase = Phase::Idle;
+        if self.connection.is_none() {
+            return;
+        }
         // A connection that cannot even roll back is given up, and the server rolls back.
         if self.script("ROLLBACK").is_err() {
-            self.connection = None;
+            self.lose();
+            self.is_untold = true;
         }
     }
 
@@ -211,10 +230,19 @@ impl Session {
         column(&row, 0)
     }
 
+    fn lose(&mut self) {
+        if self.connection.take().is_some() {
+            self.losses += 1;
+        }
+    }
+
     /// Sees to it that there is a connection, and no transaction that failed.
     fn connected(&mut self) -> Result<(), Failure> {
         if self.phase == Phase::Failed {
             self.rollback();
+        }
+        if std::mem::take(&mut self.is_untold) {
+            return Err(Failure::lost());
         }
         if self.connection.is_some() {
             return Ok(());
@@ -227,7 +255,7 @@ impl Session {
         done.map_err(|cause| {
             let failure = Failure(cause);
             if failure.is_lost() || failure.is_stale() {
-                self.connection = None;
+                self.lose();
                 self.phase = Phase::Idle;
             } else if self.phase == Phase::Open {
                 self.phase = Phase::Failed;
@@ -251,6 +279,7 @@ impl Session {
                     connection.execute(sqlx::raw_sql("SET default_transaction_read_only = on")).await?;
                 }
             }
+            connection.execute(sqlx::raw_sql(PATIENCE)).await?;
             Ok(connection)
         };
         let connected = runtime.block_on(async { tokio::time::timeout(CONNECT_TIME_MAX, connected).await });
@@ -344,8 +373,11 @@ pub(crate) fn doing(doing: &'static str) -> impl Fn(Failure) -> DatabaseError {
 #[derive(Debug)]
 pub(crate) struct Failure(sqlx::Error);
 
-/// Serialization failure, not known whether committed, deadlock; lock not available, cancelled; too many connections.
-const BUSY: [&str; 6] = ["40001", "40003", "40P01", "55P03", "57014", "53300"];
+/// Serialization failure, not known whether committed, deadlock; lock not available, cancelled; read only (a server that is not
+/// the primary yet, or whose disk is full).
+const BUSY: [&str; 6] = ["40001", "40003", "40P01", "55P03", "57014", "25006"];
+/// The server lacks something: room on its disk, memory, connections.
+const SCARCE_CLASS: &str = "53";
 /// Shutting down, crashed, starting, cut off for idling: there is no connection any more.
 const LOST: [&str; 5] = ["57P01", "57P02", "57P03", "57P05", "25P03"];
 /// What PostgreSQL says of a connection that broke, and poolers of theirs.
@@ -386,7 +418,8 @@ impl Failure {
 
     /// Whether the same statement may succeed later.
     pub(crate) fn is_busy(&self) -> bool {
-        self.is_lost() || self.is_stale() || self.code().is_some_and(|code| BUSY.contains(&code))
+        let is_busy = |code: &str| BUSY.contains(&code) || code.starts_with(SCARCE_CLASS);
+        self.is_lost() || self.is_stale() || self.code().is_some_and(is_busy)
     }
 
     /// Whether a constraint, a trigger or a right of the database stands against what was written: neither the statement nor

@@ -168,8 +168,9 @@ impl Database for SqliteDatabase {
         queue::read_rows(&self.connection, &self.tables, rows)
     }
 
-    fn touched_outside(&mut self, seen: &SeqRanges) -> Result<BTreeSet<ShownRow>, DatabaseError> {
-        queue::touched_outside(&self.connection, &self.tables, seen)
+    fn touched_outside(&mut self, rows: &[ShownRow], seen: &SeqRanges) -> Result<BTreeSet<ShownRow>, DatabaseError> {
+        let touched = queue::touched_outside(&self.connection, &self.tables, seen)?;
+        Ok(rows.iter().filter(|row| touched.contains(row)).copied().collect())
     }
 
     fn remove_lines(&mut self, taken: &SeqRanges) -> Result<(), DatabaseError> {

@@ -25,6 +25,8 @@ mod node;
 #[cfg(test)]
 mod overlapping;
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod rebuild;

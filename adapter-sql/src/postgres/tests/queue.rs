@@ -62,12 +62,16 @@ fn lines_that_were_not_read_stay_even_between_those_that_were() {
     other.commit().map_err(doing("x")).unwrap();
 
     let Installed { session, tables, .. } = &mut installed;
-    let touched = queue::touched_outside(session, tables, &taken).unwrap();
-    assert_eq!(touched, BTreeSet::from([ShownRow { table: 0, id: row_id(2) }]));
-    assert!(queue::has_lines(session, tables, &[ShownRow { table: 0, id: row_id(3) }]).unwrap());
+    let rows = [2, 3].map(|number| ShownRow { table: 0, id: row_id(number) });
+    let mut touched =
+        |rows: &[ShownRow], seen: &SeqRanges| queue::touched_outside(session, tables, rows, seen).unwrap();
+    assert_eq!(touched(&rows, &taken), BTreeSet::from([rows[0]]));
+    assert_eq!(touched(&rows, &SeqRanges::default()), BTreeSet::from(rows));
+    assert_eq!(touched(&rows[1..], &taken), BTreeSet::new());
     assert_eq!(queue::remove(session, &taken).unwrap(), 2);
-    assert!(!queue::has_lines(session, tables, &[ShownRow { table: 0, id: row_id(3) }]).unwrap());
-    assert!(!queue::has_lines(session, tables, &[ShownRow { table: 1, id: row_id(2) }]).unwrap());
+    let mut touched = |rows: &[ShownRow]| queue::touched_outside(session, tables, rows, &SeqRanges::default()).unwrap();
+    assert_eq!(touched(&rows), BTreeSet::from([rows[0]]));
+    assert_eq!(touched(&[ShownRow { table: 1, id: row_id(2) }]), BTreeSet::new());
     assert_eq!(queue::waiting(session).unwrap(), 1);
     assert_eq!(shown(&read(&mut installed)), [[2]]);
 }
@@ -80,6 +84,7 @@ fn a_line_tells_author_view_and_time() {
     installed.run("UPDATE treaty.state SET view = 7");
     installed.run(&insert("notes", 2));
     let Installed { session, tables, .. } = &mut installed;
+    scope::begin_read(session).unwrap();
     let queue = queue::read(session, tables).unwrap();
     assert_eq!(queue.authors, [author]);
     let told: Vec<_> = queue.lines.iter().map(|line| (line.author, line.view)).collect();
@@ -156,4 +161,19 @@ fn a_queue_that_was_emptied_is_cleaned_up() {
     assert_eq!(queue::remove(session, &all).unwrap(), 5_000);
     queue::vacuum(session).unwrap();
     assert_eq!(texts(session, "SELECT pg_relation_size('treaty.queue')::text"), ["0"]);
+}
+
+#[test]
+fn a_transaction_that_no_entry_could_hold_is_read_in_parts() {
+    let mut installed = Installed::new(NOTES);
+    let line_count = queue::LINES_READ_MAX + 1;
+    installed.run(&format!(
+        "INSERT INTO treaty.queue (table_name, row_id, view) SELECT 'notes', '{}', 0 FROM generate_series(1, {line_count})",
+        row_id(1)
+    ));
+    let Installed { session, tables, .. } = &mut installed;
+    scope::begin_read(session).unwrap();
+    let queue = queue::read(session, tables).unwrap();
+    assert!(queue.is_cut);
+    assert_eq!(i64::try_from(queue.lines.len()).unwrap(), queue::LINES_READ_MAX);
 }

@@ -139,3 +139,13 @@ fn another_encoding_is_refused_with_what_to_do() {
         Session::open(&options(server, &name).database(&format!("{name}_latin")), Purpose::Sidecar).unwrap_err();
     assert!(matches!(&refused, DatabaseError::Unfit { what } if what.contains("ENCODING 'UTF8'")), "{refused}");
 }
+
+#[test]
+fn of_an_application_that_waits_for_us_and_the_sidecar_it_is_the_sidecar_that_gives_up() {
+    let (_, options) = database();
+    let mut session = Session::open(&options, Purpose::Sidecar).unwrap();
+    let patience = "SELECT setting::bigint FROM pg_settings WHERE name = $1";
+    let mut ask =
+        |name: &str| session.fetch_value::<i64>(statement(patience).bind(name.to_owned())).map_err(doing("x")).unwrap();
+    assert!(ask("lock_timeout") < ask("deadlock_timeout"));
+}
