@@ -5,6 +5,10 @@ ALTER TABLE treaty.queue ADD COLUMN at timestamptz NOT NULL DEFAULT statement_ti
 -- Before the row of treaty.state is there, the tables show the first view.
 UPDATE treaty.queue SET view = 0 WHERE view IS NULL;
 ALTER TABLE treaty.queue ALTER COLUMN view SET NOT NULL;
+-- No index: it is read whole, and an index costs a third of a line. Without a key, lines could not be deleted in a database with
+-- a publication of all tables, but for this.
+ALTER TABLE treaty.queue DROP CONSTRAINT queue_pkey;
+ALTER TABLE treaty.queue REPLICA IDENTITY FULL;
 
 -- What the tables showed at each view that undrained work may have seen. A view counts what others did: a batch of theirs
 -- adds the next one; what is taken from the queue joins every view that it was or could have been written on. The row

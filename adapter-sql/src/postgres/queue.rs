@@ -145,8 +145,9 @@ fn bounds(lines: &SeqRanges) -> (Vec<i64>, Vec<i64>) {
 /// Takes lines out of the queue, exactly these; returns how many there were.
 pub(super) fn remove(session: &mut Session, taken: &SeqRanges) -> Result<u64, DatabaseError> {
     let (firsts, lasts) = bounds(taken);
-    let sql = "DELETE FROM treaty.queue q USING unnest($1::bigint[], $2::bigint[]) AS r (first, last) \
-               WHERE q.seq BETWEEN r.first AND r.last";
+    // Which range begins last before a line, by binary search: the queue has no index. Before the first it is none, the
+    // 0th, and ends nowhere.
+    let sql = "DELETE FROM treaty.queue q WHERE q.seq <= ($2::bigint[])[width_bucket(q.seq, $1::bigint[])]";
     session.execute(statement(sql).bind(firsts).bind(lasts)).map_err(doing("emptying treaty.queue"))
 }
 

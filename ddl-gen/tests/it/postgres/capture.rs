@@ -184,6 +184,13 @@ fn the_view_is_the_one_that_the_tables_show() {
 }
 
 #[test]
+fn a_publication_of_all_tables_does_not_keep_lines_in_the_queue() {
+    let database = with_rows();
+    database.run("CREATE PUBLICATION everything FOR ALL TABLES; DELETE FROM t; INSERT INTO treaty.wake VALUES (true); DELETE FROM treaty.wake");
+    assert_eq!(queue(&database), "t:1 t:2 t:3");
+}
+
+#[test]
 fn a_row_inserted_with_a_status_of_its_own_is_captured_like_any() {
     let database = installed(OPEN);
     database.run(&expand(
