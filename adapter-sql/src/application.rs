@@ -6,6 +6,8 @@
 mod install;
 mod start;
 
+use std::collections::BTreeSet;
+
 use tracing::{info, warn};
 use treaty_engine::replica::Shown;
 
@@ -36,6 +38,7 @@ impl Application {
             is_settled: false,
             losses: database.losses(),
             unmarked: Unmarked::default(),
+            put_off: BTreeSet::new(),
         };
         Application { database, capture, applier: Applier::new(), audit: Audit::default() }
     }

@@ -6,6 +6,7 @@
 //!
 //! A crash between 2 and 3 leaves a queue that the receipt recognises ([`settle`](super::settle)).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tracing::warn;
@@ -16,7 +17,7 @@ use treaty_schema::Schema;
 
 use super::finish::{Finish, Refusals, Refused};
 use super::unmarked::Unmarked;
-use super::{Intake, Pauses, Receipt, Source};
+use super::{Intake, Pauses, Receipt, ShownRow, Source};
 use crate::database::{Database, DatabaseError, WriteScope, in_read, in_write, in_write_of};
 use crate::link::{EngineLink, LinkError, Work};
 
@@ -89,6 +90,8 @@ pub(crate) struct Capture {
     pub(crate) losses: u64,
     /// Rows whose changes are in the log, and that somebody else had when they were to be marked.
     pub(crate) unmarked: Unmarked,
+    /// Rows whose transaction was put off in this drain for what it refers to: it is not put off again.
+    pub(crate) put_off: BTreeSet<ShownRow>,
 }
 
 impl Capture {
@@ -101,6 +104,7 @@ impl Capture {
     pub(crate) fn drain(&mut self, db: &mut dyn Database, link: &mut dyn EngineLink) -> Result<Drained, DatabaseError> {
         self.settle(db, link)?;
         self.unmarked.mark(db)?;
+        self.put_off.clear();
         let (mut drained, mut patience) = (Drained::default(), Patience::default());
         loop {
             let source = self.source();
@@ -109,8 +113,16 @@ impl Capture {
             self.is_settled = false;
             let outcome = sign(&mut intake, link)?;
             let finish = Finish::new(&self.schema, &intake, outcome.as_ref(), link)?;
-            let refusals = finish_alone(&finish, db, link)?;
-            let step = note(&finish, &refusals, outcome.as_ref());
+            let first = finish.first_try(&self.put_off);
+            let refusals = finish_alone(&finish, first, db, link)?;
+            if first == Refused::PutOff {
+                self.put_off.extend(finish.rows_refused());
+            }
+            let mut step = note(&finish, &refusals, outcome.as_ref());
+            if first == Refused::PutOff {
+                // Each only once: no patience is needed for that.
+                step = Step { has_more: true, is_postponing: false, ..step };
+            }
             self.unmarked.remember(refusals.unmarked);
             self.is_settled = true;
             let is_done = !patience.after(&step)?;
@@ -166,11 +178,12 @@ pub(crate) fn add_to_views(
 /// Finishes in a transaction of its own.
 fn finish_alone(
     finish: &Finish<'_>,
+    first: Refused,
     db: &mut dyn Database,
     link: &mut dyn EngineLink,
 ) -> Result<Refusals, DatabaseError> {
     const DOING: &str = "committing a drain";
-    match in_write_of(db, &finish.rows_written(), DOING, |db| finish.run(db, &mut *link, Refused::PutBack)) {
+    match in_write_of(db, &finish.rows_written(), DOING, |db| finish.run(db, &mut *link, first)) {
         // What was put back does not stand beside what is still in the queue, and that was found at the end.
         Err(DatabaseError::InTheWay { .. }) if finish.refuses() => {
             in_write(db, WriteScope::Everything, DOING, |db, _| finish.run(db, link, Refused::PutOff))

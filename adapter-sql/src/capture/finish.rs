@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use treaty_engine::cotx::Reason;
 use treaty_engine::identity::Identity;
 use treaty_engine::replica::{ImportOutcome, LocalOperation, Shown};
 use treaty_schema::Schema;
@@ -118,14 +119,30 @@ impl<'f> Finish<'f> {
 
     /// Returns the rows that are written, besides marking those that are in the log.
     pub(crate) fn rows_written(&self) -> Vec<ShownRow> {
-        let refused = self.refused().flat_map(|(draft, _)| draft.rows.iter().map(|row| row.key));
-        refused.chain(self.ripples.iter().map(|fate| fate.key)).collect()
+        self.rows_refused().chain(self.ripples.iter().map(|fate| fate.key)).collect()
     }
 
     /// Returns all rows that are written, or marked.
     fn rows(&self) -> Vec<ShownRow> {
         let drafts = self.intake.drafts.iter().flat_map(|draft| draft.rows.iter().map(|row| row.key));
         drafts.chain(self.ripples.iter().map(|fate| fate.key)).collect()
+    }
+
+    /// Says what to try first with transactions that cannot be taken.
+    ///
+    /// Where references are checked at the end of a transaction, what it refers to may have been inserted by one that took its
+    /// last number after it: that is met when it is judged again, once, behind the other.
+    ///
+    /// * `put_off` - rows of transactions that were.
+    pub(crate) fn first_try(&self, put_off: &BTreeSet<ShownRow>) -> Refused {
+        let is_early = |draft: &Draft| !draft.rows.iter().any(|row| put_off.contains(&row.key));
+        let mut dangling = self.refused().filter(|(_, refusal)| refusal.code == Reason::ForeignKey.code());
+        if dangling.any(|(draft, _)| is_early(draft)) { Refused::PutOff } else { Refused::PutBack }
+    }
+
+    /// Returns the rows of transactions that cannot be taken.
+    pub(crate) fn rows_refused(&self) -> impl Iterator<Item = ShownRow> + '_ {
+        self.refused().flat_map(|(draft, _)| draft.rows.iter().map(|row| row.key))
     }
 
     /// Says whether some transaction cannot be taken.

@@ -63,3 +63,27 @@ fn what_a_server_forgot_when_another_took_over_is_not_signed_twice() {
     assert_eq!(near.ask("SELECT count(*) FROM people"), "1");
     near.check_settled();
 }
+
+/// A family whose references may be checked at the end of a transaction.
+const FAMILY: &str = "
+CREATE TABLE parents (id UUID PRIMARY KEY);
+CREATE TABLE children (id UUID PRIMARY KEY, parent UUID NOT NULL REFERENCES parents (id));
+CREATE POLICY p ON parents FOR INSERT WITH CHECK (true);
+CREATE POLICY q ON children FOR INSERT WITH CHECK (true);
+";
+
+/// The child's transaction takes its last number before that of the parent, and commits after it: it was refused, and undone.
+#[test]
+fn a_child_inserted_before_its_parent_by_a_transaction_that_checks_at_its_end_is_not_refused() {
+    let far = TestNode::found(FAMILY);
+    let mut near = ServerNode::join(&far, 2);
+    let (mut child, mut parent) = (near.client(), near.client());
+    child.run("BEGIN; SET CONSTRAINTS ALL DEFERRED");
+    child.run(&format!("INSERT INTO children (id, parent) VALUES ('{}', '{}')", id(2), id(1)));
+    parent.run(&format!("INSERT INTO parents (id) VALUES ('{}')", id(1)));
+    child.run("COMMIT");
+    let drained = near.drain();
+    assert_eq!((drained.transaction_count, drained.refused_count), (2, 0));
+    assert_eq!(near.ask("SELECT treaty_status FROM children"), "committed");
+    near.check_settled();
+}
