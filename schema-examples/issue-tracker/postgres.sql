@@ -159,8 +159,11 @@ CREATE UNLOGGED TABLE treaty.wake (armed boolean NOT NULL);
 -- Functions are in functions.sql from here on, which is run again whenever one differs.
 DROP FUNCTION treaty.names_author();
 
--- Made so that nobody writes through it, whatever he is granted: "all tables in schema public" often are.
-CREATE OR REPLACE VIEW public.treaty_rollbacks AS WITH reports AS (SELECT * FROM treaty.rollbacks) SELECT * FROM reports;
+-- Made so that nobody writes through it, whatever he is granted: "all tables in schema public" often are. Who may not read a
+-- table is not told of the values that were lost there.
+CREATE OR REPLACE VIEW public.treaty_rollbacks WITH (security_barrier) AS
+  WITH reports AS (SELECT * FROM treaty.rollbacks) SELECT * FROM reports
+  WHERE pg_catalog.has_table_privilege(pg_catalog.to_regclass('public.' || pg_catalog.quote_ident(table_name)), 'SELECT');
 
 -- Applications read their reports, and ask treaty.is_applying() in triggers of their own. Nothing else is theirs.
 GRANT SELECT ON public.treaty_rollbacks TO PUBLIC;
