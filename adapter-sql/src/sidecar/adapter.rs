@@ -123,6 +123,13 @@ impl Adapter {
                     shift.pace.event(elapsed_ms(shift.begun));
                     Some(trouble.again(doing))
                 }
+                // A migration tool has made a table anew since the triggers were looked at.
+                Err(failed @ DatabaseError::Sql { .. }) => {
+                    if !shift.mends()? {
+                        return Err(failed);
+                    }
+                    None
+                }
                 turned => {
                     turned?;
                     trouble.end();
@@ -220,6 +227,20 @@ impl Shift {
             self.audit()?;
         }
         Ok(())
+    }
+
+    /// Puts back what is missing after a failure; says whether there was something, and it is worth trying again.
+    fn mends(&mut self) -> Result<bool, DatabaseError> {
+        let is_mended = match self.adapter.application.check_triggers() {
+            Ok(Checked::Mended { .. }) | Err(DatabaseError::Busy { .. }) => true,
+            Ok(Checked::InOrder) => false,
+            Err(other) => return Err(other),
+        };
+        if is_mended {
+            self.audit = Audit::begin();
+            self.is_due = true;
+        }
+        Ok(is_mended)
     }
 
     fn look(&mut self) -> Result<(), DatabaseError> {
