@@ -5,7 +5,7 @@
 //! migration tool, triggers dropped, a file edited by other means): its row is put into the queue, so that the next drain
 //! imports it as a local change. Only tables whose changes are all in the log are compared.
 //!
-//! * [`slice`] - some rows on both sides; [`compare`] - the same without mending.
+//! * [`mod@slice`] - some rows on both sides; [`compare`] - the same without mending.
 
 mod compare;
 mod slice;
