@@ -2,13 +2,13 @@
 //! and restarted underneath. It misses no report and handles none twice.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;
+use treaty_testkit::Port;
 use treaty_tests::http::get;
 use treaty_tests::{Kind, Node, Pair, field, wait_in_step, wait_until};
 
@@ -69,13 +69,6 @@ fn texts(todo: &Path) -> Vec<String> {
 fn reported(node: &Node) -> Vec<u64> {
     let lines = node.rows("SELECT cursor FROM treaty_rollbacks ORDER BY cursor");
     lines.iter().map(|cursor| cursor.parse().expect("a number")).collect()
-}
-
-/// An address that stays ours over restarts: below the ports that outgoing connections are given.
-fn fixed_address() -> String {
-    let first = 20_000 + u16::try_from(std::process::id() % 10_000).expect("small");
-    let free = (first..32_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port");
-    format!("127.0.0.1:{free}")
 }
 
 /// Rooms, bookings, and who may book.
@@ -211,7 +204,8 @@ fn a_reader_killed_again_and_again_misses_no_report_and_doubles_none(kind: Kind)
     let refusing = Refusing::new(kind);
     let node = &refusing.node;
     let todo: PathBuf = node.folder().join("todo.db");
-    let address = fixed_address();
+    let port = Port::claim();
+    let address = port.address();
     let (is_over, written) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
         scope.spawn(|| {

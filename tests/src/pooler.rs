@@ -1,10 +1,9 @@
 //! A PgBouncer between a node and its server: gone when dropped, or when the test process is.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
-use treaty_testkit::not_as_root;
+use treaty_testkit::{Port, not_as_root};
 
 use crate::PostgresDatabase;
 
@@ -24,6 +23,7 @@ auth_type = trust
 auth_file = $folder/users
 pool_mode = $POOL_MODE
 END
+: >"$folder/log"
 "$POOLER" "$folder/pgbouncer.ini" 2>"$folder/log" &
 pooler=$!
 until grep -q "process up" "$folder/log"; do
@@ -37,7 +37,7 @@ read -r _ || true
 /// A running PgBouncer.
 pub struct Pooler {
     script: Child,
-    port: u16,
+    port: Port,
 }
 
 /// When PgBouncer gives a server's connection to another client.
@@ -52,9 +52,7 @@ pub enum PoolMode {
 impl Pooler {
     /// Starts one before the server of `database`, for the database's two roles.
     pub fn start(database: &PostgresDatabase, mode: PoolMode) -> Pooler {
-        let free = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
-        let port = free.local_addr().expect("it is bound").port();
-        drop(free);
+        let port = Port::claim();
         let users = [database.owner(), &database.application()].map(|role| format!("\"{role}\" \"\""));
         let mode = match mode {
             PoolMode::Session => "session",
@@ -64,7 +62,7 @@ impl Pooler {
             ("USERS", users.join("\n")),
             ("SERVER_FOLDER", database.server().folder().to_owned()),
             ("SERVER_PORT", database.server().port().to_string()),
-            ("PORT", port.to_string()),
+            ("PORT", port.number().to_string()),
             ("POOL_MODE", mode.to_owned()),
             ("POOLER", program()),
         ];
@@ -85,7 +83,7 @@ impl Pooler {
 
     /// The database as the sidecar names it, through the pooler.
     pub fn url(&self, database: &PostgresDatabase) -> String {
-        format!("postgres://{}@127.0.0.1:{}/{}", database.owner(), self.port, database.name())
+        format!("postgres://{}@{}/{}", database.owner(), self.port.address(), database.name())
     }
 }
 

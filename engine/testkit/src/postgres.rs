@@ -7,11 +7,12 @@
 #![expect(clippy::panic, reason = "a test without its server fails by panicking, and says why")]
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
+
+use crate::Port;
 
 /// Makes a cluster and starts it, says where it is, restarts it when told, and waits for the end of its input: when the test
 /// process ends, however that comes, the server stops and its folder goes.
@@ -39,13 +40,10 @@ done
 const OPTIONS: &str = "-c listen_addresses=127.0.0.1 -c max_connections=150 -c shared_buffers=16MB -c wal_level=minimal \
     -c max_wal_senders=0 -c max_prepared_transactions=8 -c timezone=America/New_York";
 
-/// How often a port that was free a moment ago may be taken by somebody else.
-const ATTEMPTS: usize = 5;
-
 /// A running server. Dropping it stops it and removes its files.
 pub struct PostgresServer {
     folder: String,
-    port: u16,
+    port: Port,
     binaries: PathBuf,
     script: Child,
     // Their end is the server's. None once it is being dropped.
@@ -75,39 +73,24 @@ impl PostgresServer {
 
     /// Starts a server of its own with further settings, which win over ours: `-c wal_level=logical -c ...`.
     pub fn start_with(durability: Durability, settings: &str) -> PostgresServer {
-        let mut said = String::new();
-        for _ in 0..ATTEMPTS {
-            match PostgresServer::try_start(durability, settings) {
-                Ok(server) => return server,
-                Err(reason) => said = reason,
-            }
-        }
-        panic!("PostgreSQL does not start: {said}");
-    }
-
-    fn try_start(durability: Durability, settings: &str) -> Result<PostgresServer, String> {
-        let free = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
-        let port = free.local_addr().expect("it is bound").port();
-        drop(free);
+        let port = Port::claim();
         let binaries = binaries();
         let safety = match durability {
             Durability::Off => "-c fsync=off -c full_page_writes=off -c synchronous_commit=off",
             Durability::On => "-c fsync=on",
         };
-        let options = format!("OPTIONS='{OPTIONS} {safety} {settings} -c port={port}'");
+        let options = format!("OPTIONS='{OPTIONS} {safety} {settings} -c port={}'", port.number());
         let script = format!("BIN='{}'\n{options}\n{SCRIPT}", binaries.display());
         let mut script =
             not_as_root(&script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell starts");
         let input = script.stdin.take().expect("piped");
         let mut output = BufReader::new(script.stdout.take().expect("piped"));
         match ready(&mut output) {
-            Ok(folder) => {
-                Ok(PostgresServer { folder, port, binaries, script, talk: Mutex::new(Some((input, output))) })
-            }
+            Ok(folder) => PostgresServer { folder, port, binaries, script, talk: Mutex::new(Some((input, output))) },
             Err(said) => {
                 drop(input);
                 let _ = script.wait();
-                Err(said)
+                panic!("PostgreSQL does not start: {said}");
             }
         }
     }
@@ -129,7 +112,7 @@ impl PostgresServer {
 
     /// Its port on 127.0.0.1, and in the name of its socket.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// Makes an empty database that belongs to an ordinary role of the same name; returns the name.
@@ -167,7 +150,7 @@ impl PostgresServer {
             "-h",
             &self.folder,
             "-p",
-            &self.port.to_string(),
+            &self.port().to_string(),
         ]);
         command.args(["-U", role, "-d", database, "-f", "-"]).env("PGCLIENTENCODING", "UTF8");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

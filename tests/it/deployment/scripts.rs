@@ -2,11 +2,10 @@
 //! with folders in place of volumes and ports of loopback in place of the network.
 
 use std::collections::BTreeMap;
-use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use treaty_testkit::{Durability, PostgresServer};
+use treaty_testkit::{Durability, Port, PostgresServer};
 use treaty_tests::{binary, wait_until};
 
 use super::compose::Service;
@@ -15,8 +14,8 @@ use super::root;
 /// The volumes of a deployment, and what stands for its network.
 struct Deployment {
     folder: tempfile::TempDir,
-    /// The UDP port of each node, and where it serves HTTP.
-    ports: BTreeMap<&'static str, (u16, u16)>,
+    /// Where each node listens (UDP) and serves HTTP (TCP).
+    ports: BTreeMap<&'static str, Port>,
 }
 
 /// A container's main process. Dropping it kills the process.
@@ -32,19 +31,14 @@ impl Deployment {
         std::fs::create_dir_all(&programs).expect("the folder is writable");
         std::fs::create_dir_all(folder.path().join("exchange")).expect("the folder is writable");
         std::os::unix::fs::symlink(binary(), programs.join("treaty")).expect("the folder is writable");
-        let port = || {
-            let udp = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
-            let tcp = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
-            (udp.port(), tcp.port())
-        };
-        Deployment { folder, ports: ["treaty-a", "treaty-b"].map(|name| (name, port())).into() }
+        Deployment { folder, ports: ["treaty-a", "treaty-b"].map(|name| (name, Port::claim())).into() }
     }
 
     /// The variables of a service, as they are outside of containers.
     fn variables(&self, name: &str) -> BTreeMap<String, String> {
         let service = Service::of(name);
         let mut variables = service.variables();
-        let (udp, http) = self.ports.get(name).copied().unwrap_or_default();
+        let address = self.ports.get(name).map(Port::address).unwrap_or_default();
         for (source, place) in service.mounts() {
             let outside = match source.strip_prefix("./") {
                 Some(path) => root().join(path),
@@ -55,12 +49,8 @@ impl Deployment {
                 *value = value.replace(&place, &outside);
             }
         }
-        for (name, value) in [
-            ("TREATY_LISTEN", format!("127.0.0.1:{udp}")),
-            ("TREATY_HTTP", format!("127.0.0.1:{http}")),
-            ("NODE_ADDRESS", format!("127.0.0.1:{udp}")),
-        ] {
-            variables.entry(name.to_owned()).and_modify(|known| *known = value);
+        for name in ["TREATY_LISTEN", "TREATY_HTTP", "NODE_ADDRESS"] {
+            variables.entry(name.to_owned()).and_modify(|known| known.clone_from(&address));
         }
         variables.insert("NODE_RETRY_SECONDS".into(), "0.1".into());
         variables
