@@ -101,9 +101,9 @@ fn adopt(
     link: &mut dyn EngineLink,
 ) -> Result<u64, DatabaseError> {
     let mut row_count = 0;
-    for table in by_reference(&capture.schema) {
-        if names.iter().any(|name| name == capture.schema.tables()[table].name.as_str()) {
-            row_count += db.append_all(table)?;
+    for (index, table) in capture.schema.tables().iter().enumerate() {
+        if names.iter().any(|name| name == table.name.as_str()) {
+            row_count += db.append_all(index)?;
         }
     }
     let drained = capture.drain_locked(db, link)?;
@@ -128,18 +128,4 @@ fn adoption_error(db: &mut dyn Database) -> Result<DatabaseError, DatabaseError>
         }
     }
     Ok(DatabaseError::Adoption { reasons })
-}
-
-/// The tables, those referred to before those that refer, as far as that goes.
-fn by_reference(schema: &Schema) -> Vec<usize> {
-    let (mut order, mut rest): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..schema.tables().len()).collect());
-    while !rest.is_empty() {
-        let is_ready = |&table: &usize| {
-            schema.tables()[table].foreign_keys.iter().all(|key| key.target == table || order.contains(&key.target))
-        };
-        // In a ring of references none comes first: the first one does.
-        let next = rest.iter().position(is_ready).unwrap_or(0);
-        order.push(rest.remove(next));
-    }
-    order
 }

@@ -51,7 +51,6 @@ fn check_rights(session: &mut Session) -> Result<(), DatabaseError> {
 fn make_tables(session: &mut Session, schema: &Schema, existing: Existing) -> Result<Tables, DatabaseError> {
     let failed = doing("making tables");
     let (mut tables, mut reasons) = (Tables::default(), Vec::new());
-    // A table that refers to another comes after it in the schema's order, or both are new.
     for table in schema.tables() {
         let name = table.name.as_str();
         if oid(session, name)?.is_none() {

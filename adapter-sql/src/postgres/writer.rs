@@ -121,7 +121,7 @@ struct OfTable<'b> {
     removed: Vec<Uuid>,
 }
 
-/// A batch, those referred to before those that refer.
+/// A batch by table, in the order of the schema: those referred to before those that refer.
 struct Batch<'b>(Vec<OfTable<'b>>);
 
 impl<'b> Batch<'b> {
@@ -146,7 +146,7 @@ impl<'b> Batch<'b> {
                 None => of_table.removed.push(uuid(key.id)),
             }
         }
-        Batch(by_reference(tables).into_iter().filter_map(|index| found.remove(&index)).collect())
+        Batch(found.into_values().collect())
     }
 
     fn is_empty(&self) -> bool {
@@ -331,19 +331,4 @@ impl<'b> OfTable<'b> {
         }
         Err(Refused::InTheWay(format!("a trigger of {}, which keeps rows from being deleted,", self.table.name())))
     }
-}
-
-/// The tables, those referred to before those that refer, as far as that goes.
-fn by_reference(tables: &[TableSql]) -> Vec<usize> {
-    let (mut order, mut rest): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..tables.len()).collect());
-    while !rest.is_empty() {
-        let is_ready = |&table: &usize| {
-            let keys = &tables[table].table.foreign_keys;
-            keys.iter().all(|key| key.target == table || order.contains(&key.target))
-        };
-        // In a ring of references none comes first: the first one does.
-        let next = rest.iter().position(is_ready).unwrap_or(0);
-        order.push(rest.remove(next));
-    }
-    order
 }

@@ -133,7 +133,7 @@ pub struct ForeignKey {
     pub name: Ident,
     /// The referring column.
     pub column: usize,
-    /// Index into `Schema::tables`.
+    /// Index into `Schema::tables`: of this table, or of one before it.
     pub target: usize,
     /// What a deletion of the target means.
     pub on_delete: OnDelete,
