@@ -107,7 +107,8 @@ impl Server {
     }
 }
 
-fn options(database: &str) -> PgConnectOptions {
+/// How to reach a database of the shared server as its owner.
+pub(crate) fn options(database: &str) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .host("127.0.0.1")
         .port(PostgresServer::shared().port())

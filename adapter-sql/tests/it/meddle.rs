@@ -18,13 +18,14 @@ macro_rules! pass_on {
     };
 }
 
-macro_rules! pass_on_reading {
+/// Those of them that every link here passes on.
+macro_rules! pass_on_what_all_do {
     () => {
         pass_on! {
             knows(shown: &Shown) -> bool;
+            signs_for(author: &Identity) -> bool;
             join(base: &Shown, with: &Shown) -> Shown;
             rows_at(at: &Shown, rows: &[ShownRow]) -> Vec<Option<RowImage>>;
-            next_batch(from: &Shown, rows_max: usize) -> Batch;
             ripples(from: &Shown, to: &Shown, rows: &[ShownRow]) -> Vec<RowChange>;
             receipt() -> Option<(Vec<u8>, Shown)>;
             note(key: &str) -> Option<Vec<u8>>;
@@ -55,10 +56,10 @@ impl EngineLink for Counting<'_> {
         self.inner.page_at(at, page)
     }
     pass_on! {
-        signs_for(author: &Identity) -> bool;
+        next_batch(from: &Shown, rows_max: usize) -> Batch;
         import(work: Arc<Work>) -> ImportOutcome;
     }
-    pass_on_reading!();
+    pass_on_what_all_do!();
 }
 
 /// Gives the smallest batches that there are.
@@ -81,17 +82,10 @@ impl EngineLink for Sparing<'_> {
         self.inner.next_batch(from, 1)
     }
     pass_on! {
-        knows(shown: &Shown) -> bool;
-        signs_for(author: &Identity) -> bool;
-        join(base: &Shown, with: &Shown) -> Shown;
-        rows_at(at: &Shown, rows: &[ShownRow]) -> Vec<Option<RowImage>>;
         page_at(at: &Shown, page: Page) -> Vec<(RowId, RowImage)>;
         import(work: Arc<Work>) -> ImportOutcome;
-        ripples(from: &Shown, to: &Shown, rows: &[ShownRow]) -> Vec<RowChange>;
-        receipt() -> Option<(Vec<u8>, Shown)>;
-        note(key: &str) -> Option<Vec<u8>>;
-        set_note(key: &str, bytes: &[u8]) -> ();
     }
+    pass_on_what_all_do!();
 }
 
 /// Fails from the n-th call on, as if the engine's thread had gone.
@@ -162,10 +156,10 @@ impl<M: FnOnce()> EngineLink for Meddling<'_, M> {
         outcome
     }
     pass_on! {
-        signs_for(author: &Identity) -> bool;
         page_at(at: &Shown, page: Page) -> Vec<(RowId, RowImage)>;
+        next_batch(from: &Shown, rows_max: usize) -> Batch;
     }
-    pass_on_reading!();
+    pass_on_what_all_do!();
 }
 
 /// Calls back once, after a batch was worked out and before the adapter hears of it.
@@ -193,15 +187,8 @@ impl<M: FnOnce()> EngineLink for Overtaking<'_, M> {
         batch
     }
     pass_on! {
-        knows(shown: &Shown) -> bool;
-        signs_for(author: &Identity) -> bool;
-        join(base: &Shown, with: &Shown) -> Shown;
-        rows_at(at: &Shown, rows: &[ShownRow]) -> Vec<Option<RowImage>>;
         page_at(at: &Shown, page: Page) -> Vec<(RowId, RowImage)>;
         import(work: Arc<Work>) -> ImportOutcome;
-        ripples(from: &Shown, to: &Shown, rows: &[ShownRow]) -> Vec<RowChange>;
-        receipt() -> Option<(Vec<u8>, Shown)>;
-        note(key: &str) -> Option<Vec<u8>>;
-        set_note(key: &str, bytes: &[u8]) -> ();
     }
+    pass_on_what_all_do!();
 }

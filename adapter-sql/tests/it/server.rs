@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -19,6 +18,7 @@ use treaty_engine::replica::Replica;
 use treaty_engine::store::{Durability, Sqlite};
 use treaty_testkit::PostgresServer;
 
+use crate::both::options;
 use crate::node::TestNode;
 
 /// A node that joined the space of another one.
@@ -132,13 +132,4 @@ impl ServerClient {
     pub(crate) fn try_run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
         self.runtime.block_on(self.connection.execute(AssertSqlSafe(sql.to_owned()))).map(drop)
     }
-}
-
-fn options(database: &str) -> PgConnectOptions {
-    PgConnectOptions::new_without_pgpass()
-        .host("127.0.0.1")
-        .port(PostgresServer::shared().port())
-        .username(database)
-        .database(database)
-        .ssl_mode(PgSslMode::Disable)
 }
