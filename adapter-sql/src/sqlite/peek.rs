@@ -4,15 +4,13 @@
 //! commits.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
-use treaty_engine::causality::Version;
-use treaty_engine::hash::EntryId;
 
 use crate::cli::objects::RollbackObject;
 use crate::cli::rows::raw_json;
+use crate::database::parse_version;
 use crate::peek::{DatabaseState, PageMax, Peek, PeekError};
 
 /// A connection that only reads.
@@ -59,12 +57,11 @@ impl Peek for SqlitePeek {
     fn state(&mut self) -> Result<DatabaseState, PeekError> {
         let shown = self.connection.query_row("SELECT shown FROM treaty_state", [], |row| row.get(0)).optional();
         let shown: String = shown.map_err(self.reading())?.unwrap_or_default();
-        let ids: Result<Vec<EntryId>, _> = shown.split_whitespace().map(EntryId::from_str).collect();
-        let ids = ids.map_err(|_| PeekError::Damaged { database: self.path.display().to_string() })?;
         let queued =
             "SELECT count(*) FROM (SELECT DISTINCT table_name, row_id FROM treaty_queue WHERE table_name IS NOT NULL)";
         Ok(DatabaseState {
-            shown: Version::new(ids),
+            shown: parse_version(&shown)
+                .map_err(|_| PeekError::Damaged { database: self.path.display().to_string() })?,
             queued: self.count(queued)?,
             rollbacks: self.count("SELECT count(*) FROM treaty_rollbacks WHERE reinstated IS NULL")?,
         })

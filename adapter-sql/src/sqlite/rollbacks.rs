@@ -8,18 +8,20 @@ use crate::capture::{Operation, Report, Step};
 use super::error::doing;
 use crate::database::{DatabaseError, Rollback};
 
+/// What a report holds besides when it was made.
+const COLUMNS: &str = "entry, tx, step, table_name, row_id, operation, author, lost, reason, message, culprit";
 /// The clock, in UTC, as SQL.
 const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
 
 /// Adds a report; returns its cursor.
 pub(super) fn add(connection: &Connection, report: &Report) -> Result<i64, DatabaseError> {
     let failed = doing("writing treaty_rollbacks");
-    let sql = "INSERT INTO treaty_rollbacks (entry, tx, step, table_name, row_id, operation, author, lost, reason, message, \
-               culprit, noticed) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))";
+    let sql = format!(
+        "INSERT INTO treaty_rollbacks ({COLUMNS}, noticed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, {NOW})"
+    );
     let Report { entry, step, table, row, operation, author, lost, reason, message, culprit } = report;
     let (tx, step) = step.map(|step| (step.transaction, step.operation)).unzip();
-    let mut statement = connection.prepare_cached(sql).map_err(&failed)?;
+    let mut statement = connection.prepare_cached(&sql).map_err(&failed)?;
     statement
         .insert(params![entry, tx, step, table, row, operation.word(), author, lost, reason, message, culprit])
         .map_err(failed)
@@ -60,9 +62,8 @@ pub(super) fn mark_reinstated(connection: &Connection, cursor: i64) -> Result<()
 
 /// A line that is only marked would never reach a reader whose cursor is past it: so the news gets a line of its own.
 fn reinstate_all(connection: &Connection, these: &str, values: &[&dyn ToSql]) -> Result<bool, DatabaseError> {
-    let columns = "entry, tx, step, table_name, row_id, operation, author, lost, reason, message, culprit, noticed";
     let again = format!(
-        "INSERT INTO treaty_rollbacks ({columns}, reinstated) SELECT {columns}, {NOW} FROM treaty_rollbacks \
+        "INSERT INTO treaty_rollbacks ({COLUMNS}, noticed, reinstated) SELECT {COLUMNS}, noticed, {NOW} FROM treaty_rollbacks \
          WHERE {these} AND reinstated IS NULL ORDER BY cursor"
     );
     let count = connection
@@ -91,32 +92,33 @@ pub(super) fn end(connection: &Connection) -> Result<i64, DatabaseError> {
 /// Reads reports after a cursor, in order.
 pub(super) fn after(connection: &Connection, cursor: i64, count_max: u32) -> Result<Vec<Rollback>, DatabaseError> {
     let failed = doing("reading treaty_rollbacks");
-    let sql = "SELECT cursor, entry, table_name, row_id, operation, author, lost, reason, message, culprit, noticed, \
-               reinstated, tx, step FROM treaty_rollbacks WHERE cursor > ?1 ORDER BY cursor LIMIT ?2";
-    let mut statement = connection.prepare_cached(sql).map_err(&failed)?;
+    let sql = format!(
+        "SELECT cursor, {COLUMNS}, noticed, reinstated FROM treaty_rollbacks WHERE cursor > ?1 ORDER BY cursor LIMIT ?2"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(&failed)?;
     let rows = statement.query_map(params![cursor, count_max], read).map_err(&failed)?;
     rows.collect::<Result<_, _>>().map_err(failed)
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Rollback> {
-    let word: String = row.get(4)?;
+    let word: String = row.get("operation")?;
     let operation = Operation::from_word(&word).ok_or(rusqlite::Error::InvalidQuery)?;
-    let step: Option<(u32, u32)> = row.get::<_, Option<u32>>(12)?.zip(row.get(13)?);
+    let step: Option<(u32, u32)> = row.get::<_, Option<u32>>("tx")?.zip(row.get("step")?);
     Ok(Rollback {
-        cursor: row.get(0)?,
+        cursor: row.get("cursor")?,
         report: Report {
-            entry: row.get(1)?,
+            entry: row.get("entry")?,
             step: step.map(|(transaction, operation)| Step { transaction, operation }),
-            table: row.get(2)?,
-            row: row.get(3)?,
+            table: row.get("table_name")?,
+            row: row.get("row_id")?,
             operation,
-            author: row.get(5)?,
-            lost: row.get(6)?,
-            reason: row.get(7)?,
-            message: row.get(8)?,
-            culprit: row.get(9)?,
+            author: row.get("author")?,
+            lost: row.get("lost")?,
+            reason: row.get("reason")?,
+            message: row.get("message")?,
+            culprit: row.get("culprit")?,
         },
-        noticed: row.get(10)?,
-        reinstated: row.get(11)?,
+        noticed: row.get("noticed")?,
+        reinstated: row.get("reinstated")?,
     })
 }
