@@ -7,7 +7,7 @@ use treaty_schema::Schema;
 use super::fit::{OURS, check_table, oid};
 use super::guard::mend;
 use super::session::{Failure, Session, column, doing, statement};
-use super::state;
+use super::{queue, state};
 use crate::database::{DatabaseError, Existing, Tables, Uninstalled};
 
 /// Makes bookkeeping, the tables that are missing, functions and triggers, and fits the tables that are there; in the open
@@ -83,8 +83,7 @@ pub(super) fn uninstall(session: &mut Session) -> Result<Uninstalled, DatabaseEr
         return Err(DatabaseError::NotInstalled { database: session.name() });
     };
     session.begin("BEGIN").map_err(&failed)?;
-    let waiting = "SELECT count(*) FROM (SELECT DISTINCT table_name, row_id FROM treaty.queue) q";
-    let waiting_count: i64 = session.fetch_value(statement(waiting)).map_err(&failed)?;
+    let waiting_count = queue::waiting(session)?;
     let tables = tables_with_ours(session).map_err(&failed)?;
     session.script(&treaty_ddl::sql::postgres::uninstall()).map_err(&failed)?;
     for table in &tables {
@@ -92,7 +91,7 @@ pub(super) fn uninstall(session: &mut Session) -> Result<Uninstalled, DatabaseEr
         session.script(&format!("ALTER TABLE public.{} {drops}", ident(table))).map_err(&failed)?;
     }
     session.commit().map_err(failed)?;
-    Ok(Uninstalled { space: state.space, tables, waiting_count: waiting_count.unsigned_abs() })
+    Ok(Uninstalled { space: state.space, tables, waiting_count })
 }
 
 fn tables_with_ours(session: &mut Session) -> Result<Vec<String>, Failure> {

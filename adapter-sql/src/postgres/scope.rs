@@ -7,7 +7,7 @@ use super::session::{Failure, Session, column, doing, statement};
 use super::table::TableSql;
 use crate::database::{DatabaseError, Reach, WriteScope};
 
-/// References are checked when all rows are written.
+/// References are checked when all rows are written: from the beginning of every transaction that writes.
 const DEFERRED: &str = "SET CONSTRAINTS ALL DEFERRED";
 
 /// Begins a transaction that only reads, in one snapshot.

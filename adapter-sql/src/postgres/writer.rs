@@ -154,7 +154,6 @@ impl<'b> Batch<'b> {
     }
 
     fn write(&self, session: &mut Session) -> Result<(), Refused> {
-        session.script("SET CONSTRAINTS ALL DEFERRED")?;
         session.savepoint(SAVEPOINT)?;
         match self.0.iter().try_for_each(|of_table| of_table.put_all(session)) {
             Err(refused) if refused.is_duplicate() => {
