@@ -3,7 +3,7 @@
 use treaty_engine::cotx::Reason;
 use treaty_engine::log::Entry;
 use treaty_engine::relation::{RowId, RowName};
-use treaty_schema::{Command, Condition as PolicyCondition, Table};
+use treaty_schema::{Command, Condition as PolicyCondition, LogicalType, Table, Value};
 
 use crate::condition::Condition;
 use crate::facts::{Facts, claimed};
@@ -100,12 +100,14 @@ impl<'t> Trial<'t> {
             Deed::Insert { table, id, cells } => self
                 .id_taken(*table, *id)
                 .or_else(|| self.conformity(*table, operation, deed, cells))
+                .or_else(|| self.oversize(*table, cells))
                 .or_else(permission)
                 .or_else(|| self.references(*table, operation, cells))
                 .or_else(|| self.uniqueness(*table, operation, cells)),
             Deed::Update { table, row, cells } => self
                 .addressed(*table, *row)
                 .or_else(|| self.conformity(*table, operation, deed, cells))
+                .or_else(|| self.oversize(*table, cells))
                 .or_else(|| self.frozen(*table, cells))
                 .or_else(permission)
                 .or_else(|| self.references(*table, operation, cells))
@@ -176,6 +178,30 @@ impl<'t> Trial<'t> {
             }
         };
         checked.err().map(|_| Reason::Check)
+    }
+
+    /// A UNIQUE key whose columns count more than 2,048 bytes together, as docs/spec/values.md VALUE-9 says.
+    fn oversize(&self, table: usize, cells: &Cells) -> Option<Reason> {
+        let of = self.table(table);
+        let counted = |column: usize| {
+            let bytes = match cells.get(&column) {
+                Some(Some(Content::Value(Value::Text(text)))) => text.as_str().len(),
+                Some(Some(Content::Value(Value::Bytes(bytes)))) => bytes.as_slice().len(),
+                Some(Some(Content::Value(Value::Json(json)))) => 6 * json.as_str().len(),
+                _ => 0,
+            };
+            let is_string = matches!(
+                of.columns[column].logical_type,
+                LogicalType::Text | LogicalType::Varchar { .. } | LogicalType::Bytes
+            );
+            if is_string { bytes } else { 64 + bytes }
+        };
+        // A key that is not written at all is as it was.
+        let mut written =
+            of.uniques.iter().filter(|unique| unique.columns.iter().all(|column| cells.contains_key(column)));
+        let is_oversize =
+            written.any(|unique| unique.columns.iter().map(|column| counted(*column)).sum::<usize>() > 2_048);
+        is_oversize.then_some(Reason::KeyTooLarge)
     }
 
     fn frozen(&self, table: usize, cells: &Cells) -> Option<Reason> {

@@ -39,6 +39,7 @@ mod resolve;
 
 // Judging rows and permissions.
 mod eval;
+mod key;
 mod least;
 mod policy;
 mod row;
@@ -56,6 +57,7 @@ pub use expr::*;
 pub use ident::*;
 pub use identity::*;
 pub use json::*;
+pub use key::*;
 pub use least::*;
 pub use patch::*;
 pub use plan::{EXISTS_TABLES_MAX, POLICY_CLAUSES_MAX, POLICY_EXISTS_MAX};

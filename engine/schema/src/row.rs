@@ -1,6 +1,7 @@
-//! Whether a row, or the part of it that an operation writes, satisfies its table: types, NOT NULL, CHECK.
+//! Whether a row, or the part of it that an operation writes, satisfies its table: types, NOT NULL, CHECK. The size of keys
+//! is in `key.rs`.
 
-use crate::{Check, Env, EvalError, Table, Value, ValueError, is_not_false};
+use crate::{Check, Env, EvalError, KEY_BYTES_MAX, Table, Value, ValueError, is_not_false};
 
 /// Why a table refuses a row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +43,16 @@ pub enum RowFault {
         /// Why.
         #[source]
         cause: EvalError,
+    },
+    /// A UNIQUE key is too large for an index.
+    #[error("UNIQUE key {key} ({columns}) counts {bytes} bytes, at most {KEY_BYTES_MAX} fit into an index: shorten it")]
+    Key {
+        /// The constraint's name.
+        key: String,
+        /// Its columns.
+        columns: String,
+        /// What its values count.
+        bytes: usize,
     },
 }
 

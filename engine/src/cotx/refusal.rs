@@ -39,6 +39,8 @@ pub enum Reason {
     NotNull,
     /// A CHECK is false.
     Check,
+    /// A UNIQUE key that does not fit into an index.
+    KeyTooLarge,
     /// A column that never changes after insert.
     Frozen,
     /// A row that is neither in the past nor inserted by the entry itself.
@@ -66,6 +68,7 @@ impl Reason {
             Reason::Type => "type",
             Reason::NotNull => "not_null",
             Reason::Check => "check",
+            Reason::KeyTooLarge => "key_too_large",
             Reason::Frozen => "frozen",
             Reason::UnknownRow => "unknown_row",
             Reason::DuplicateId => "duplicate_id",

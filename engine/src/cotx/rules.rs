@@ -1,4 +1,4 @@
-//! Conditions on an operation alone: whole column groups, types, NOT NULL, CHECK, columns that never change.
+//! Conditions on an operation alone: whole column groups, types, NOT NULL, CHECK, the size of keys, columns that never change.
 
 use treaty_schema::{RowFault, Table, Value};
 
@@ -28,7 +28,7 @@ impl<S: VerdictStore> Case<'_, '_, S> {
     /// Checks what an insert writes. Returns the row's values as expressions read them.
     ///
     /// # Errors
-    /// [`Reason::Type`], [`Reason::NotNull`], [`Reason::Check`].
+    /// [`Reason::Type`], [`Reason::NotNull`], [`Reason::Check`], [`Reason::KeyTooLarge`].
     pub(super) fn check_insert(
         &self,
         table: usize,
@@ -39,14 +39,15 @@ impl<S: VerdictStore> Case<'_, '_, S> {
         let columns = &self.layout().of(table).inserted;
         let mut values = self.values(table, row, columns.iter().map(|column| (*column, cells[*column].as_ref())))?;
         values[of.id_column] = self.value(table, row, of.id_column, None)?;
-        of.check_row(&values).map_err(|fault| refused(of, &fault))?;
+        let checked = of.check_row(&values).and_then(|()| of.check_keys(&values, columns));
+        checked.map_err(|fault| refused(of, &fault))?;
         Ok(values)
     }
 
     /// Checks what an update writes.
     ///
     /// # Errors
-    /// [`Reason::Type`], [`Reason::NotNull`], [`Reason::Check`], [`Reason::Frozen`].
+    /// [`Reason::Type`], [`Reason::NotNull`], [`Reason::Check`], [`Reason::KeyTooLarge`], [`Reason::Frozen`].
     pub(super) fn check_update(
         &self,
         table: usize,
@@ -60,7 +61,8 @@ impl<S: VerdictStore> Case<'_, '_, S> {
         if self.layout().of(table).reads_row_name[of.id_column] {
             values[of.id_column] = self.value(table, row, of.id_column, None)?;
         }
-        of.check_cells(&values, columns).map_err(|fault| refused(of, &fault))?;
+        let checked = of.check_cells(&values, columns).and_then(|()| of.check_keys(&values, columns));
+        checked.map_err(|fault| refused(of, &fault))?;
         self.check_frozen(table, columns)
     }
 
@@ -111,6 +113,7 @@ fn refused(table: &Table, fault: &RowFault) -> JudgeError {
         RowFault::Value { .. } => Reason::Type,
         RowFault::Null { .. } => Reason::NotNull,
         RowFault::Check { .. } | RowFault::Unevaluable { .. } => Reason::Check,
+        RowFault::Key { .. } => Reason::KeyTooLarge,
     };
     let cause = std::error::Error::source(fault).map(|cause| format!(": {cause}")).unwrap_or_default();
     Refusal::new(reason, format!("table {}: {fault}{cause}", table.name)).into()

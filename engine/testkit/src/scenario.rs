@@ -200,9 +200,21 @@ fn tables(report: &mut String, story: &Story, rows: &BTreeMap<(usize, RowId), Sh
     }
 }
 
+/// A text; of many equal letters, the letter and how many.
+fn text_told(text: &str) -> String {
+    const LETTERS_SHOWN_MAX: usize = 40;
+    let (count, first) = (text.chars().count(), text.chars().next());
+    match first {
+        Some(letter) if count > LETTERS_SHOWN_MAX && text.chars().all(|other| other == letter) => {
+            format!("{letter}*{count}")
+        }
+        _ => text.to_owned(),
+    }
+}
+
 fn value_told(value: &Value, names: &BTreeMap<RowId, RowName>, label: &impl Fn(RowName) -> String) -> String {
     match value {
-        Value::Text(text) => text.as_str().to_owned(),
+        Value::Text(text) => text_told(text.as_str()),
         Value::Integer(number) => number.to_string(),
         Value::Uuid(id) => names.get(&RowId(*id)).map_or_else(|| "a-row-that-is-gone".to_owned(), |name| label(*name)),
         Value::Identity(identity) => {

@@ -110,6 +110,10 @@ macro_rules! each_scenario {
             a_transaction_falls_as_a_whole_with_a_key
             a_claim_of_the_past_that_is_live_again_has_the_key
             a_claim_of_a_row_that_never_was_does_not_count
+            a_key_is_as_large_as_an_index_holds
+            the_columns_of_a_key_count_together
+            a_key_with_null_in_it_is_no_larger
+            of_two_large_keys_one_is_shown_whole
         );
         $crate::scenario_tests!($check, disputes:
             s1_the_removed_cannot_remove_back
@@ -226,6 +230,7 @@ fn council(story: &'static str, expected: Expect) -> Scenario {
 /// CREATE TABLE stars    (project REFERENCES projects ON DELETE SET NULL, words TEXT);  -- members
 /// CREATE TABLE invoices (project REFERENCES projects ON DELETE RESTRICT, words TEXT);  -- members
 /// CREATE TABLE remarks  (issue REFERENCES issues ON DELETE CASCADE, words TEXT); -- members; admins delete
+/// CREATE TABLE shelves  (hall TEXT, label TEXT, keeper IDENTITY, UNIQUE (hall, label, keeper)); -- members
 /// ```
 pub fn club() -> Patch {
     let fixed = |draft: TableDraft, columns: &[&str]| draft.frozen(columns);
@@ -251,6 +256,8 @@ pub fn club() -> Patch {
     let budgets = table("budgets").column("amount", LogicalType::Integer).column("spent", LogicalType::Integer);
     let within = compare(Comparison::LessOrEqual, col("spent"), col("amount"));
     let notes = table("notes").column("title", LogicalType::Text).column("body", LogicalType::Text);
+    let shelves = table("shelves").column("hall", LogicalType::Text).column("label", LogicalType::Text);
+    let shelves = shelves.column("keeper", LogicalType::Identity);
     patch([
         people,
         guests,
@@ -265,6 +272,7 @@ pub fn club() -> Patch {
         of_members(referring("stars", "project", "projects", OnDelete::SetNull).column("words", LogicalType::Text)),
         of_members(referring("invoices", "project", "projects", OnDelete::Restrict).column("words", LogicalType::Text)),
         of_admins(referring("remarks", "issue", "issues", OnDelete::Cascade).column("words", LogicalType::Text)),
+        of_members(shelves.unique(&["hall", "label", "keeper"])),
     ])
 }
 

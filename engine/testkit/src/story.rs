@@ -3,7 +3,7 @@
 //! A line is an entry: `e1 @ben on genesis: insert notes n1 title=x; update n0 title=y | delete n1`. Before the colon stand
 //! its name, its author (by number, or one of [`AUTHORS`]), and its parents (`on a b`). `;` separates operations, `|` co-transactions. A row is
 //! called by the label of its insert; its id is made from the label, or from another (`insert notes n2 id=n1 ...`).
-//! Values are as the column's type reads them; `NULL`, `@3` for an identity, a label for a row. Columns of an insert
+//! Values are as the column's type reads them; `NULL`, `@3` for an identity, a label for a row, `x*9` for nine letters. Columns of an insert
 //! that are not told are NULL; an update writes exactly the columns told, in the order of the table.
 
 use std::collections::BTreeMap;
@@ -237,8 +237,12 @@ fn author_number(told: &str) -> u8 {
     named.unwrap_or_else(|| told.parse().expect("an author has a name, or is a number below 256"))
 }
 
-/// Reads a value as told; a text may be one word only.
+/// Reads a value as told; a text may be one word only. `ab*3` is the text `ababab`.
 pub fn told_value(logical_type: LogicalType, text: &str) -> Value {
+    if let (LogicalType::Text, Some((unit, count))) = (logical_type, text.split_once('*')) {
+        let text = unit.repeat(count.parse().expect("after the star of a text stands how often"));
+        return LogicalType::Text.parse(&text).expect("a told text has no NUL");
+    }
     match (logical_type, text.strip_prefix('@')) {
         (LogicalType::Identity, Some(author)) => Value::Identity(keypair(author_number(author)).identity()),
         // Too long a text is for the judge to refuse.

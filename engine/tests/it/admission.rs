@@ -75,6 +75,18 @@ fn a_check_passes_unless_it_is_false() {
     admits(&[PROJECT], "x @1 on p: update alpha budget=1 spent=NULL");
 }
 
+/// A database that keeps it could not be brought in step: whoever does not check it signs in vain.
+#[test]
+fn a_key_that_no_index_holds_is_refused() {
+    let message =
+        "table tags: UNIQUE key tags_label_key (label) counts 2049 bytes, at most 2048 fit into an index: shorten it";
+    refuses(&[], "x @2 on genesis: insert tags g label=x*2049", "key_too_large", message);
+    admits(&[], "x @2 on genesis: insert tags g label=x*2048");
+    let tag = "t @2 on genesis: insert tags g label=x";
+    refuses(&[tag], "x @2 on t: update g label=x*2049", "key_too_large", message);
+    admits(&[tag], "x @2 on t: update g label=x*2048");
+}
+
 #[test]
 fn a_column_that_never_changes_is_not_written_again() {
     let message = "column owner of table projects never changes after insert";

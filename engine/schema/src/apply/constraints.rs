@@ -5,13 +5,10 @@ use std::collections::BTreeSet;
 use crate::resolve::{Resolver, ScopeRow};
 use crate::{
     Check, ColumnGroup, ForeignKey, Ident, LogicalType, NewForeignKey, NewTable, NewUnique, OnDelete, Part, Table,
-    Unique,
+    UNIQUE_COLUMNS_MAX, Unique,
 };
 
 use super::{Draft, describe_unique, fold};
-
-/// Most columns of a UNIQUE key: PostgreSQL's own limit on an index.
-pub(super) const UNIQUE_COLUMNS_MAX: usize = 32;
 
 impl Draft {
     pub(super) fn create_constraints(&mut self, new: &NewTable, table: &mut Table) {

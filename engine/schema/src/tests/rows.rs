@@ -1,4 +1,4 @@
-//! Rows against their table: types, NOT NULL, CHECK, whole and in part.
+//! Rows against their table: types, NOT NULL, CHECK, whole and in part; how large their keys are.
 
 use expect_test::{Expect, expect};
 
@@ -79,4 +79,62 @@ fn an_update_is_judged_by_what_it_writes() {
     check_written(&with(3, "INTEGER", "3"), &[2], expect!["fine"]);
     check_written(&with(5, "UUID", "1"), &[5], expect!["CHECK not_self is false"]);
     check_written(&FINE, &[99], expect!["the row has 100 cells, the table 6 columns"]);
+}
+
+/// Says what the key of a table with one counts too much; nothing if it fits. A text `x*9` is nine letters.
+fn key_fault(columns: &str, cells: &[(&str, &str)]) -> Option<String> {
+    let names: Vec<&str> = columns.split(", ").map(|column| column.split(' ').next().unwrap()).collect();
+    let text = format!("CREATE TABLE t (id UUID PRIMARY KEY, {columns}, UNIQUE ({}));", names.join(", "));
+    let schema = schema(&text);
+    let cells = cells.iter().map(|(of, text)| match text.split_once('*') {
+        Some((unit, count)) => cell(logical_type_of(of), &unit.repeat(count.parse().unwrap())),
+        None => cell(logical_type_of(of), text),
+    });
+    let row: Vec<_> = [None].into_iter().chain(cells).collect();
+    schema.tables()[0].check_keys(&row, &[1]).err().map(|fault| fault.to_string())
+}
+
+/// Checks that a cell of the key, told to be of some length, fits, and that it does not when it is longer by one.
+fn check_key(columns: &str, cells: &[(&str, &str)], (unit, most): (&str, usize)) {
+    let with = |count: usize| {
+        let long = format!("{unit}*{count}");
+        let cells: Vec<(&str, &str)> =
+            cells.iter().map(|(of, text)| (*of, if *text == "long" { long.as_str() } else { *text })).collect();
+        key_fault(columns, &cells)
+    };
+    assert_eq!(with(most), None, "{columns}");
+    assert!(with(most + 1).is_some(), "{columns}");
+}
+
+#[test]
+fn a_key_counts_what_an_index_holds_of_it() {
+    check_key("a TEXT", &[("TEXT", "long")], ("x", 2048));
+    check_key("a VARCHAR(4000)", &[("VARCHAR(4000)", "long")], ("é", 1024));
+    check_key("a TEXT, b TEXT", &[("TEXT", "long"), ("TEXT", "1234")], ("x", 2044));
+    check_key("a TEXT, b TEXT", &[("TEXT", "long"), ("TEXT", "NULL")], ("x", 2048));
+    let uuid = "01234567-89ab-4cde-8f01-23456789abcd";
+    check_key("a UUID, b TEXT, c BOOLEAN", &[("UUID", uuid), ("TEXT", "long"), ("BOOLEAN", "t")], ("x", 1920));
+    check_key("a UUID, b TEXT, c BOOLEAN", &[("UUID", "NULL"), ("TEXT", "long"), ("BOOLEAN", "t")], ("x", 1920));
+    expect!["UNIQUE key t_a_b_key (a, b) counts 2112 bytes, at most 2048 fit into an index: shorten it"]
+        .assert_eq(&key_fault("a TEXT, b UUID", &[("TEXT", "x*2048"), ("UUID", "NULL")]).unwrap());
+}
+
+#[test]
+fn bytes_count_themselves_and_json_six_times_its_text() {
+    let bytes = |count: usize| format!("\\x{}", "0a".repeat(count));
+    assert_eq!(key_fault("a BYTEA", &[("BYTEA", &bytes(2048))]), None);
+    assert!(key_fault("a BYTEA", &[("BYTEA", &bytes(2049))]).is_some());
+    // 64 and 6 * 330 are 2044.
+    let json = |count: usize| format!("\"{}\"", "x".repeat(count - 2));
+    assert_eq!(key_fault("a JSONB", &[("JSONB", &json(330))]), None);
+    assert!(key_fault("a JSONB", &[("JSONB", &json(331))]).is_some());
+}
+
+#[test]
+fn only_keys_that_are_written_are_looked_at() {
+    let schema = schema("CREATE TABLE t (id UUID PRIMARY KEY, a TEXT UNIQUE, b TEXT UNIQUE, c TEXT);");
+    let long = cell(LogicalType::Text, &"x".repeat(3000));
+    let row = [None, None, long.clone(), long];
+    assert!(schema.tables()[0].check_keys(&row, &[1, 3]).is_ok());
+    assert!(schema.tables()[0].check_keys(&row, &[2, 3]).is_err());
 }

@@ -293,3 +293,89 @@ pub fn a_claim_of_a_row_that_never_was_does_not_count() -> Scenario {
         "#]],
     )
 }
+
+/// A key that no index holds is refused, inserted or written over another; bytes are counted, not letters, and in keys only.
+pub fn a_key_is_as_large_as_an_index_holds() -> Scenario {
+    members(
+        "most   @dora on genesis: insert bookings b1 room=x*2048
+         over   @eric on genesis: insert bookings b2 room=x*2049
+         wide   @eric on genesis: insert bookings b3 room=é*1024
+         wider  @eric on genesis: insert bookings b4 room=é*1025
+         shift  @dora on most:    update b1 room=y*2048
+         grow   @dora on most:    update b1 room=y*2049
+         whole  @dora on most:    insert bookings b5 room=red | update b5 room=y*3000
+         free   @eric on most:    update b1 purpose=z*9000; insert notes n title=z*9000",
+        expect![[r#"
+            most       live
+            over       refused: key_too_large
+            wide       live
+            wider      refused: key_too_large
+            shift      live
+            grow       refused: key_too_large
+            whole      refused: key_too_large
+            free       live
+            members:   anna, ben, cleo, dora, eric
+            notes:     n(title=z*9000)
+            bookings:  b1(room=y*2048 purpose=z*9000), b3(room=é*1024)
+        "#]],
+    )
+}
+
+/// The texts of a key together, and 64 bytes for each column of another type.
+pub fn the_columns_of_a_key_count_together() -> Scenario {
+    members(
+        "most   @dora on genesis: insert shelves s1 hall=x*1000 label=y*984 keeper=@dora
+         over   @dora on genesis: insert shelves s2 hall=x*1000 label=y*985 keeper=@dora
+         one    @dora on genesis: insert shelves s3 hall=x*1984 keeper=@dora label=NULL
+         two    @dora on genesis: insert shelves s4 hall=x*1985 keeper=@dora label=NULL
+         shift  @eric on most:    update s1 hall=x*984 label=y*1000 keeper=@eric
+         grow   @eric on most:    update s1 hall=x*985 label=y*1000 keeper=@eric",
+        expect![[r#"
+            most       live
+            over       refused: key_too_large
+            one        live
+            two        refused: key_too_large
+            shift      live
+            grow       refused: key_too_large
+            members:   anna, ben, cleo, dora, eric
+            shelves:   s1(hall=x*984 label=y*1000 keeper=@eric), s3(hall=x*1984 keeper=@dora)
+        "#]],
+    )
+}
+
+/// A key with NULL in it is nobody's, but an index holds it all the same.
+pub fn a_key_with_null_in_it_is_no_larger() -> Scenario {
+    members(
+        "most   @dora on genesis: insert shelves s1 hall=x*1984
+         over   @dora on genesis: insert shelves s2 hall=x*1985
+         grow   @eric on most:    update s1 hall=NULL label=y*1985 keeper=NULL",
+        expect![[r#"
+            most       live
+            over       refused: key_too_large
+            grow       refused: key_too_large
+            members:   anna, ben, cleo, dora, eric
+            shelves:   s1(hall=x*1984)
+        "#]],
+    )
+}
+
+/// The columns of a key are one cell, so that no two writes become a key that nobody wrote.
+pub fn of_two_large_keys_one_is_shown_whole() -> Scenario {
+    members(
+        "made   @dora on genesis: insert shelves s1 hall=red
+         note   @dora on made:    insert notes n title=x
+         left   @eric on made:    update s1 hall=x*1900 label=y*84 keeper=NULL
+         right  @dora on note:    update s1 hall=y*84 label=z*1900 keeper=NULL
+         torn   @eric on made:    update s1 hall=x*1900",
+        expect![[r#"
+            made       live
+            note       live
+            left       live
+            right      live
+            torn       refused: schema
+            members:   anna, ben, cleo, dora, eric
+            notes:     n(title=x)
+            shelves:   s1(hall=y*84 label=z*1900)
+        "#]],
+    )
+}

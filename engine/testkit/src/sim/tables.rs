@@ -36,7 +36,9 @@ fn broken_by_row(table: &Table, row: &RowImage) -> Option<String> {
     if let Some(column) = null {
         return Some(format!("has NULL in column {}", table.columns[column].name));
     }
-    table.check_row(&row.cells).err().map(|fault| format!("breaks a CHECK: {fault:?}"))
+    let all: Vec<usize> = (0..table.columns.len()).collect();
+    let checked = table.check_row(&row.cells).and_then(|()| table.check_keys(&row.cells, &all));
+    checked.err().map(|fault| format!("breaks a rule: {fault:?}"))
 }
 
 fn dangling(table: &Table, row: &RowImage, tables: &Tables) -> Option<String> {
