@@ -124,7 +124,7 @@ impl Decimal {
         let sum = |left: Decimal, right: Decimal| {
             let scale = left.scale.max(right.scale);
             let (left, right) = (left.rescale(scale)?, right.rescale(scale)?);
-            Decimal::new(left.unscaled + right.unscaled, scale)
+            Decimal::new(left.unscaled.checked_add(right.unscaled)?, scale)
         };
         sum(self, other).or_else(|| sum(self.reduce(), other.reduce()))
     }

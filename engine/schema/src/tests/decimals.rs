@@ -40,6 +40,15 @@ fn compare_texts(left: Decimal, right: Decimal) -> std::cmp::Ordering {
     }
 }
 
+/// Two numbers of 38 digits make a sum that not even 128 bits hold: that was calculated unchecked once.
+#[test]
+fn a_sum_of_too_many_digits_is_none() {
+    let most = Decimal::new(10_i128.pow(38) - 1, 0).unwrap();
+    assert_eq!(most.checked_add(most), None);
+    assert_eq!(most.checked_sub(most.negate()), None);
+    assert_eq!(most.negate().checked_sub(most), None);
+}
+
 proptest! {
     #[test]
     fn arithmetic_is_that_of_scaled_integers(left in small(), right in small()) {
