@@ -9,6 +9,7 @@ use treaty_tests::{Figures, NOTES_SCHEMA};
 
 use crate::clusters::Clusters;
 use crate::logical::raw_database;
+use crate::pgbench::told_by;
 use crate::session::{Session, rows_per_second};
 
 /// Rows of a measurement with transactions of 100, and of one with transactions of 1.
@@ -93,11 +94,6 @@ fn pgbench(server: &PostgresServer, database: &str, clients: &str) -> f64 {
     std::fs::write(script.path(), PGBENCH_SCRIPT).expect("the file is writable");
     let mut command = std::process::Command::new(server.program("pgbench"));
     command.args(["-n", "-M", "prepared", "-j", "1", "-c", clients, "-T", PGBENCH_SECONDS, "-f"]).arg(script.path());
-    command.args(["-h", server.folder(), "-p", &server.port().to_string(), "-U", "postgres", database]);
-    let output = command.env("PGOPTIONS", "-c synchronous_commit=off").output().expect("pgbench comes with the server");
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "pgbench: {}\n{told}", String::from_utf8_lossy(&output.stderr));
-    let line = told.lines().find_map(|line| line.strip_prefix("tps = "));
-    let number = line.and_then(|rest| rest.split(' ').next()?.parse().ok());
-    number.unwrap_or_else(|| panic!("pgbench does not say how fast it was: {told}"))
+    command.env("PGOPTIONS", "-c synchronous_commit=off");
+    told_by(command, server, database)
 }

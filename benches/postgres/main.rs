@@ -10,6 +10,7 @@ mod capture;
 mod clusters;
 mod joining;
 mod logical;
+mod pgbench;
 mod pipeline;
 mod session;
 
@@ -20,8 +21,9 @@ use treaty_tests::{Figures, size_from_environment};
 type Measure = fn(&Clusters, &mut Figures);
 
 /// The parts, in the order in which they run.
-const PARTS: [(&str, Measure); 6] = [
+const PARTS: [(&str, Measure); 7] = [
     ("capture", capture::measure),
+    ("pgbench", pgbench::measure),
     ("latency", pipeline::latency),
     ("tx1", pipeline::throughput_single),
     ("tx100", pipeline::throughput_grouped),
