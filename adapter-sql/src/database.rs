@@ -21,7 +21,9 @@ use treaty_schema::Schema;
 
 pub use error::{Cause, DatabaseError};
 pub use queue::{Nameless, Queue, QueuedRow, SeqRanges};
-pub use row::{After, COMMITTED, Fate, Form, Found, Marks, PENDING, REVERTED, Rollback, StoredId, TablePage, TableRow};
+pub use row::{
+    After, COMMITTED, Fate, Form, Found, Marks, Others, PENDING, REVERTED, Rollback, StoredId, TablePage, TableRow,
+};
 pub use state::{Existing, Node, State, Tables, Uninstalled, parse_version, print_version};
 pub use transaction::{in_read, in_write, in_write_of};
 
@@ -176,8 +178,9 @@ pub trait Database: Send {
     /// Ends [`Database::rest_triggers`].
     fn wake_triggers(&mut self) -> Result<(), DatabaseError>;
 
-    /// Keeps others from writing rows until the transaction ends, without waiting; returns those that somebody else has.
-    fn hold(&mut self, rows: &[ShownRow]) -> Result<BTreeSet<ShownRow>, DatabaseError>;
+    /// Keeps others from writing rows until the transaction ends, without waiting; returns those that others changed since a
+    /// snapshot that showed exactly the lines `seen`, or have. What is in neither set never becomes so.
+    fn hold(&mut self, rows: &[ShownRow], seen: &SeqRanges) -> Result<Others, DatabaseError>;
 
     /// Sets status and author of rows of a table.
     fn mark(&mut self, table: usize, ids: &[StoredId], marks: Marks<'_>) -> Result<(), DatabaseError>;

@@ -114,12 +114,11 @@ fn act_on(table: usize, findings: &Findings, db: &mut dyn Database) -> Result<()
     }
     in_write(db, WriteScope::Bookkeeping, "committing the findings of an audit", |db, _| {
         let rows: Vec<ShownRow> = mismarked.iter().map(|(id, _)| ShownRow { table, id: *id }).collect();
-        let busy = db.hold(&rows)?;
-        // A mark is right only while its row was not written since; what differs is looked at again in any case.
-        let touched = db.touched_outside(&rows, &SeqRanges::default())?;
         db.rest_triggers()?;
+        // A mark is right only while its row was not written since; what differs is looked at again in any case.
+        let others = db.hold(&rows, &SeqRanges::default())?;
         for (row, (id, author)) in rows.iter().zip(mismarked) {
-            if !busy.contains(row) && !touched.contains(row) {
+            if !others.have(row) {
                 db.mark(table, &[StoredId::of(*id)], Marks { status: Some(COMMITTED), author })?;
             }
         }

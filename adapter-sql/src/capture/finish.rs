@@ -14,7 +14,7 @@ use super::author::LocalRefusal;
 use super::drain::add_to_views;
 use super::{Draft, DraftRow, Intake, Operation, Report, Said, ShownRow, Upkeep, json_of_columns, json_of_some};
 use crate::apply::{fate, write_rows};
-use crate::database::{COMMITTED, Database, DatabaseError, Fate, Marks, Nameless, REVERTED, StoredId};
+use crate::database::{COMMITTED, Database, DatabaseError, Fate, Marks, Nameless, Others, REVERTED, StoredId};
 use crate::link::EngineLink;
 
 /// The reason code of local changes that never entered the log.
@@ -77,20 +77,6 @@ pub(crate) struct Refusals {
     pub(crate) postponed_count: u64,
     /// Rows that are in the log and could not be marked: somebody else has them.
     pub(crate) unmarked: Vec<(ShownRow, Identity)>,
-}
-
-/// Rows that somebody else changed, or is about to.
-struct Others {
-    /// Those with a line that the snapshot did not show.
-    touched_again: BTreeSet<ShownRow>,
-    /// Those that somebody has locked.
-    busy: BTreeSet<ShownRow>,
-}
-
-impl Others {
-    fn have(&self, row: &ShownRow) -> bool {
-        self.touched_again.contains(row) || self.busy.contains(row)
-    }
 }
 
 impl<'f> Finish<'f> {
@@ -196,12 +182,12 @@ impl<'f> Finish<'f> {
         link: &mut dyn EngineLink,
         becomes: Refused,
     ) -> Result<Refusals, DatabaseError> {
-        let to_mark = self.taken().flat_map(|draft| &draft.rows).filter(|row| row.upkeep.is_marking());
-        let busy = db.hold(&to_mark.map(|row| row.key).collect::<Vec<_>>())?;
-        // Nobody can write the held rows from here on, so that what is no line by now never becomes one.
-        let touched_again = db.touched_outside(&self.rows(), &self.intake.taken.seen)?;
-        let others = Others { touched_again, busy };
+        // First what nobody waits for: from the hold on somebody may.
+        if !self.views.is_empty() {
+            db.set_views(&self.views)?;
+        }
         db.rest_triggers()?;
+        let others = db.hold(&self.rows(), &self.intake.taken.seen)?;
         self.mark_taken(db, &others)?;
         let mut refusals = Refusals { unmarked: self.unmarked(&others), ..Refusals::default() };
         let refused: Vec<(&Draft, &LocalRefusal)> = self.refused().collect();
@@ -226,9 +212,6 @@ impl<'f> Finish<'f> {
             refusals.refused_count += self.drop_nameless(line, db)?;
         }
         db.remove_lines(&self.intake.taken.lines)?;
-        if !self.views.is_empty() {
-            db.set_views(&self.views)?;
-        }
         db.wake_triggers()?;
         Ok(refusals)
     }
@@ -439,10 +422,4 @@ fn postpone(refused: &[(&Draft, &LocalRefusal)], others: &Others, db: &mut dyn D
         }
     }
     Ok(())
-}
-
-impl Upkeep {
-    fn is_marking(&self) -> bool {
-        matches!(self, Upkeep::Status | Upkeep::Unchanged(_) | Upkeep::Rewrite(..))
-    }
 }

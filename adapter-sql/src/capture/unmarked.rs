@@ -36,10 +36,9 @@ impl Unmarked {
         }
         let rows: Vec<ShownRow> = self.0.keys().copied().collect();
         let busy = in_write(db, WriteScope::Bookkeeping, "marking rows as committed", |db, _| {
-            let busy = db.hold(&rows)?;
-            let touched = db.touched_outside(&rows, &SeqRanges::default())?;
             db.rest_triggers()?;
-            for (row, author) in self.0.iter().filter(|(row, _)| !busy.contains(row) && !touched.contains(row)) {
+            let others = db.hold(&rows, &SeqRanges::default())?;
+            for (row, author) in self.0.iter().filter(|(row, _)| !others.have(row)) {
                 let found = db.read_row(*row)?;
                 if found.is_some_and(|found| found.status.as_deref() == Some(PENDING)) {
                     let marks = Marks { status: Some(COMMITTED), author: &author.to_string() };
@@ -47,7 +46,7 @@ impl Unmarked {
                 }
             }
             db.wake_triggers()?;
-            Ok(busy)
+            Ok(others.busy)
         })?;
         self.0.retain(|row, _| busy.contains(row));
         Ok(())

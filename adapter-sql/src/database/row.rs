@@ -1,5 +1,7 @@
 //! Rows as a database holds them and as they are written into it.
 
+use std::collections::BTreeSet;
+
 use treaty_engine::relation::RowId;
 use treaty_engine::replica::RowImage;
 
@@ -85,6 +87,22 @@ pub struct Marks<'m> {
     pub status: Option<&'static str>,
     /// The author of the row's last change, in text form.
     pub author: &'m str,
+}
+
+/// Rows that somebody else changed, or is about to.
+#[derive(Debug, Default)]
+pub struct Others {
+    /// Those with a line that a snapshot did not show.
+    pub touched_again: BTreeSet<ShownRow>,
+    /// Those that somebody has locked.
+    pub busy: BTreeSet<ShownRow>,
+}
+
+impl Others {
+    /// Says whether a row is among them.
+    pub fn have(&self, row: &ShownRow) -> bool {
+        self.touched_again.contains(row) || self.busy.contains(row)
+    }
 }
 
 /// What becomes of one row of a table.

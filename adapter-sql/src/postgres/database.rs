@@ -15,8 +15,8 @@ use super::wake::Wake;
 use super::{install, queue, rollbacks, rows, scope, state, table, writer};
 use crate::capture::{Image, Report, ShownRow, Step};
 use crate::database::{
-    Checked, Database, DatabaseError, Existing, Fate, Found, Look, Marks, PageBounds, Queue, QueuedRow, Reach, Rhythm,
-    Rollback, SeqRanges, State, StoredId, TablePage, TableRow, Tables, Uninstalled, Watch, WriteScope,
+    Checked, Database, DatabaseError, Existing, Fate, Found, Look, Marks, Others, PageBounds, Queue, QueuedRow, Reach,
+    Rhythm, Rollback, SeqRanges, State, StoredId, TablePage, TableRow, Tables, Uninstalled, Watch, WriteScope,
 };
 
 /// The one savepoint.
@@ -165,8 +165,12 @@ impl Database for PostgresDatabase {
         self.session.script("SET LOCAL treaty.applying = ''").map_err(doing("waking the triggers"))
     }
 
-    fn hold(&mut self, rows: &[ShownRow]) -> Result<BTreeSet<ShownRow>, DatabaseError> {
-        rows::hold(&mut self.session, &self.tables, rows)
+    fn hold(&mut self, rows: &[ShownRow], seen: &SeqRanges) -> Result<Others, DatabaseError> {
+        // Rows that everybody writes to were mostly written again: nobody is to wait for us then.
+        let touched = self.touched_outside(rows, seen)?;
+        let rest: Vec<ShownRow> = rows.iter().copied().filter(|row| !touched.contains(row)).collect();
+        let busy = rows::hold(&mut self.session, &self.tables, &rest)?;
+        Ok(Others { touched_again: self.touched_outside(rows, seen)?, busy })
     }
 
     fn mark(&mut self, table: usize, ids: &[StoredId], marks: Marks<'_>) -> Result<(), DatabaseError> {

@@ -39,8 +39,9 @@ use treaty_schema::Schema;
 
 use crate::capture::{Image, Report, ShownRow, Step};
 use crate::database::{
-    Checked, Database, DatabaseError, Existing, Fate, Found, Look, Marks, Missing, PageBounds, Queue, QueuedRow, Reach,
-    Rhythm, Rollback, SeqRanges, State, StoredId, TablePage, TableRow, Tables, Uninstalled, Watch, WriteScope,
+    Checked, Database, DatabaseError, Existing, Fate, Found, Look, Marks, Missing, Others, PageBounds, Queue,
+    QueuedRow, Reach, Rhythm, Rollback, SeqRanges, State, StoredId, TablePage, TableRow, Tables, Uninstalled, Watch,
+    WriteScope,
 };
 
 use error::doing;
@@ -203,8 +204,8 @@ impl Database for SqliteDatabase {
     }
 
     /// Whoever has the write lock has all rows.
-    fn hold(&mut self, _: &[ShownRow]) -> Result<BTreeSet<ShownRow>, DatabaseError> {
-        Ok(BTreeSet::new())
+    fn hold(&mut self, rows: &[ShownRow], seen: &SeqRanges) -> Result<Others, DatabaseError> {
+        Ok(Others { touched_again: self.touched_outside(rows, seen)?, busy: BTreeSet::new() })
     }
 
     fn mark(&mut self, table: usize, ids: &[StoredId], marks: Marks<'_>) -> Result<(), DatabaseError> {
