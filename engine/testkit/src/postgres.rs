@@ -125,6 +125,15 @@ impl PostgresServer {
         name
     }
 
+    /// Ends the sessions of a database, whatever they are doing; returns when they are gone.
+    pub fn end_sessions(&self, database: &str) {
+        let sessions =
+            format!("FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = '{database}'");
+        let ask =
+            |sql: String| self.psql("postgres", "postgres", &sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        while ask(format!("SELECT count(pg_terminate_backend(pid)) {sessions}")) != "0" {}
+    }
+
     /// Runs a script in a session of its own, which ends at its first error; returns what its queries print, one line per
     /// row, or the error. The role `postgres` may do everything.
     pub fn psql(&self, database: &str, role: &str, sql: &str) -> Result<String, String> {
@@ -193,8 +202,13 @@ fn ready(output: &mut impl BufRead) -> Result<String, String> {
     Err(said)
 }
 
-/// The folder of the server's programs.
+/// The folder of the server's programs: the one that `TREATY_TEST_POSTGRES_BIN` names, or else what is installed, newest first.
 fn binaries() -> PathBuf {
+    let is_server = |folder: &Path| ["initdb", "pg_ctl", "postgres"].iter().all(|name| folder.join(name).exists());
+    if let Some(named) = std::env::var_os("TREATY_TEST_POSTGRES_BIN").map(PathBuf::from) {
+        assert!(is_server(&named), "TREATY_TEST_POSTGRES_BIN={}: no PostgreSQL server there", named.display());
+        return named;
+    }
     let told = Command::new("pg_config").arg("--bindir").output().ok();
     let told = told.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -202,7 +216,6 @@ fn binaries() -> PathBuf {
     installed.sort();
     let usual = ["/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin"].map(PathBuf::from);
     let mut all = told.into_iter().chain(installed.into_iter().rev()).chain(usual);
-    let is_server = |folder: &Path| ["initdb", "pg_ctl", "postgres"].iter().all(|name| folder.join(name).exists());
     all.find(|folder| is_server(folder))
         .expect("PostgreSQL's server programs are installed (Debian: apt-get install postgresql)")
 }

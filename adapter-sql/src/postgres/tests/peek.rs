@@ -95,10 +95,10 @@ fn reports_come_in_pages_and_a_cursor_from_elsewhere_is_found_out() {
 
 #[test]
 fn reading_goes_on_after_the_server_has_ended_the_session() {
-    let (url, run) = installed();
+    let (url, _) = installed();
     let mut peek = peek::open(&url).unwrap();
-    run("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE pid <> pg_backend_pid() \
-         AND datname = current_database()");
+    let DatabaseUrl::Postgres(server) = &url else { panic!("{url}") };
+    PostgresServer::shared().end_sessions(server.options().unwrap().get_database().unwrap());
     assert!(matches!(peek.state(), Err(PeekError::Read { .. })));
     assert_eq!(peek.state().unwrap().queued, 0);
 }

@@ -83,12 +83,7 @@ fn a_savepoint_survives_a_failure() {
 #[test]
 fn a_backend_that_is_killed_is_busy_once_and_then_there_is_another() {
     let (name, mut session) = sidecar();
-    let kill = |session: &mut Session| {
-        let pid = number(session, "SELECT pg_backend_pid()").unwrap();
-        let gone = format!("SELECT pg_terminate_backend({pid}, 10000)");
-        PostgresServer::shared().psql("postgres", "postgres", &gone).unwrap();
-    };
-    kill(&mut session);
+    PostgresServer::shared().end_sessions(&name);
     let failed = number(&mut session, "SELECT 1").unwrap_err();
     assert!(matches!(failed, DatabaseError::Busy { doing: "counting" }), "{failed:?}");
     assert_eq!(number(&mut session, "SELECT 1").unwrap(), 1);
@@ -96,7 +91,7 @@ fn a_backend_that_is_killed_is_busy_once_and_then_there_is_another() {
     session.script("CREATE TABLE public.t (n int)").map_err(doing("x")).unwrap();
     session.begin("BEGIN").map_err(doing("x")).unwrap();
     session.script("INSERT INTO public.t VALUES (1)").map_err(doing("x")).unwrap();
-    kill(&mut session);
+    PostgresServer::shared().end_sessions(&name);
     assert!(matches!(session.commit().map_err(doing("committing")), Err(DatabaseError::Busy { .. })));
     assert_eq!(number(&mut session, "SELECT count(*)::int FROM public.t").unwrap(), 0);
     // It is the database's sidecar again.
