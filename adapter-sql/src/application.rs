@@ -135,7 +135,7 @@ impl Application {
         self.database.watch(on_event)
     }
 
-    /// Returns how often to look.
+    /// Returns how often to look until the next look.
     pub fn rhythm(&self) -> Rhythm {
         self.database.rhythm()
     }

@@ -306,7 +306,7 @@ pub trait Database: Send {
     /// if the database gives no events: then looking must do.
     fn watch(&mut self, on_event: Box<dyn Fn() + Send>) -> Option<Box<dyn Watch>>;
 
-    /// Returns how often to look.
+    /// Returns how often to look until the next look.
     fn rhythm(&self) -> Rhythm;
 }
 

@@ -169,6 +169,11 @@ CREATE OR REPLACE VIEW public.treaty_rollbacks WITH (security_barrier) AS
 GRANT SELECT ON public.treaty_rollbacks TO PUBLIC;
 GRANT USAGE ON SCHEMA treaty TO PUBLIC;
 
+-- Whether the sidecar sleeps is an advisory lock now, which no snapshot is too old for (treaty.tell). The trigger asks for it
+-- by a function that is replaced after this: until then there is none, or writers would ask for a table that is gone.
+DROP TRIGGER IF EXISTS treaty_tell ON treaty.queue;
+DROP TABLE treaty.wake;
+
 -- The functions of the bookkeeping, as they are now: run after the numbered files, and again whenever one is not as here.
 
 -- Whether the session is the sidecar's: asked only where treaty.applying is on, which any role could set.
@@ -273,12 +278,13 @@ BEGIN
 END $$;
 REVOKE EXECUTE ON FUNCTION treaty.check_author() FROM PUBLIC;
 
--- Tells the sidecar, if it sleeps. Run by a trigger on the queue, which is there only if the operator chose NOTIFY: to look at
--- treaty.wake costs a tenth of an insert.
+-- Tells the sidecar, if it sleeps: it then has the advisory lock for itself. Whoever can share it has it until the end of his
+-- transaction, says nothing, and the sidecar does not sleep before that end. (A table could not say it: a snapshot may be older than
+-- what it says.) Run by a trigger on the queue, which is there only if the operator chose NOTIFY.
 CREATE OR REPLACE FUNCTION treaty.tell() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  IF EXISTS (SELECT FROM treaty.wake w WHERE w.armed) THEN PERFORM pg_notify('treaty', ''); END IF;
+  IF NOT pg_try_advisory_xact_lock_shared(8390880524984975361) THEN PERFORM pg_notify('treaty', ''); END IF;
   RETURN NULL;
 END $$;
 REVOKE EXECUTE ON FUNCTION treaty.tell() FROM PUBLIC;

@@ -1,15 +1,19 @@
 //! Noticing that somebody wrote: looking at the queue and, where the operator chose it, NOTIFY.
 //!
 //! A pending NOTIFY takes a lock of the whole cluster at commit, so that busy writers would wait for each other. A trigger on
-//! the queue therefore notifies only while the sidecar sleeps and has said so in `treaty.wake`: the first commit after that wakes it,
-//! and the flag is lowered before the queue is read.
+//! the queue therefore notifies only while the sidecar sleeps: while it has an advisory lock for itself. A writer who finds it
+//! free shares it until the end of his transaction, and notifies nobody. So the sidecar gets it only when no transaction is open
+//! that will not tell, looks once more, for those that ended just before, and may sleep: whoever writes from then on tells,
+//! whatever his isolation, and whenever he commits. The lock goes with the connection, and nothing is left armed by a crash.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::oneshot;
 use tracing::{debug, warn};
-use treaty_ddl::sql::postgres::{NOTIFY_OFF, NOTIFY_ON};
+use treaty_ddl::sql::postgres::{NOTIFY_OFF, NOTIFY_ON, SLEEP_LOCK};
 
 use super::session::{Session, doing, statement};
 use crate::database::{DatabaseError, Look, Rhythm, Watch};
@@ -21,53 +25,71 @@ const RETRY: Duration = Duration::from_secs(2);
 
 /// Looking alone: quick after a write, and four times a second when nothing comes.
 const POLLING: Rhythm = Rhythm { burst_ms_max: 16, idle_ms_min: 32, idle_ms_max: 250 };
-/// Besides NOTIFY: a safety net for transactions that read the flag before it was raised.
-const NOTIFIED: Rhythm = Rhythm { burst_ms_max: 16, idle_ms_min: 250, idle_ms_max: 1_000 };
+/// While every writer tells: no look is needed but to find out that the server is gone.
+pub(super) const ARMED: Rhythm = Rhythm { burst_ms_max: 1, idle_ms_min: 1_000, idle_ms_max: 1_000 };
 
-/// What is known of `treaty.wake`.
+/// Whether the sidecar is told of commits, and what is to be done for that.
 #[derive(Debug)]
 pub(super) struct Wake {
     /// Whether the operator chose NOTIFY.
     is_wanted: bool,
     /// Whether the trigger that notifies is there, or is gone, as wanted.
     is_settled: bool,
-    is_armed: bool,
+    /// [`Session::losses`] when the lock was had: of another connection, nobody has it. None while it is free.
+    pub(super) armed: Option<u64>,
+    /// Whether somebody would hear.
+    pub(super) is_listening: Arc<AtomicBool>,
 }
 
 impl Wake {
     pub(super) fn new(is_wanted: bool) -> Wake {
-        Wake { is_wanted, is_settled: false, is_armed: false }
+        Wake { is_wanted, is_settled: false, armed: None, is_listening: Arc::default() }
     }
 
+    /// How often to look until the next look.
     pub(super) fn rhythm(&self) -> Rhythm {
-        if self.is_wanted { NOTIFIED } else { POLLING }
+        if self.armed.is_some() { ARMED } else { POLLING }
     }
 
-    /// Looks whether the queue has lines, and raises or lowers the flag.
+    /// Looks whether the queue has lines, and sees to it that the next writer tells, or need not.
     pub(super) fn look(&mut self, session: &mut Session) -> Result<Look, DatabaseError> {
-        let mut look = look(session)?;
+        let look = look(session)?;
         if !self.is_settled {
             let sql = if self.is_wanted { NOTIFY_ON } else { NOTIFY_OFF };
             session.script(sql).map_err(doing("making or removing the trigger that notifies"))?;
             self.is_settled = true;
         }
-        if self.is_wanted && !self.is_armed && look == Look::Unchanged {
-            self.arm(
-                session,
-                "INSERT INTO treaty.wake (armed) SELECT true WHERE NOT EXISTS (SELECT FROM treaty.wake)",
-            )?;
-            self.is_armed = true;
-            look = self::look(session)?;
+        if self.armed.is_some_and(|losses| losses != session.losses()) {
+            self.armed = None;
         }
-        if self.is_armed && look == Look::Changed {
-            self.arm(session, "DELETE FROM treaty.wake")?;
-            self.is_armed = false;
+        let would_hear = self.is_listening.load(Ordering::Acquire);
+        match (self.armed, look) {
+            (None, Look::Unchanged) if would_hear => self.arm(session),
+            (Some(_), Look::Changed) => self.disarm(session).map(|()| look),
+            (Some(_), Look::Unchanged) if !would_hear => self.disarm(session).map(|()| look),
+            _ => Ok(look),
+        }
+    }
+
+    /// Takes the lock, if no writer shares it, and looks again.
+    fn arm(&mut self, session: &mut Session) -> Result<Look, DatabaseError> {
+        let sql = "SELECT pg_catalog.pg_try_advisory_lock($1)";
+        let asking = statement(sql).bind(SLEEP_LOCK);
+        if !session.fetch_value::<bool>(asking).map_err(doing("asking to be told of commits"))? {
+            return Ok(Look::Unchanged);
+        }
+        self.armed = Some(session.losses());
+        let look = look(session)?;
+        if look == Look::Changed {
+            self.disarm(session)?;
         }
         Ok(look)
     }
 
-    fn arm(&self, session: &mut Session, sql: &str) -> Result<(), DatabaseError> {
-        session.execute(statement(sql)).map_err(doing("writing treaty.wake"))?;
+    fn disarm(&mut self, session: &mut Session) -> Result<(), DatabaseError> {
+        let sql = "SELECT pg_catalog.pg_advisory_unlock($1)";
+        session.execute(statement(sql).bind(SLEEP_LOCK)).map_err(doing("asking not to be told of commits"))?;
+        self.armed = None;
         Ok(())
     }
 
@@ -79,11 +101,11 @@ impl Wake {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.inspect_err(|failed| warn!(error = %failed, "nobody listens for NOTIFY")).ok()?;
         let (stop, stopped) = oneshot::channel();
-        let options = options.clone();
+        let (options, is_listening) = (options.clone(), Arc::clone(&self.is_listening));
         let listening = move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = listen(&options, &*on_event) => {}
+                    () = listen(&options, &is_listening, &*on_event) => {}
                     // Also when the other end is dropped without a word.
                     _ = stopped => {}
                 }
@@ -109,23 +131,32 @@ struct Listening {
 impl Watch for Listening {}
 
 /// Calls `on_event` for each notification, and whenever some may have been missed.
-async fn listen(options: &PgConnectOptions, on_event: &dyn Fn()) {
+async fn listen(options: &PgConnectOptions, is_listening: &AtomicBool, on_event: &dyn Fn()) {
     loop {
-        if let Err(failed) = listen_once(options, on_event).await {
+        if let Err(failed) = listen_once(options, is_listening, on_event).await {
             debug!(error = %failed, "listening for NOTIFY failed; connecting again");
         }
+        is_listening.store(false, Ordering::Release);
         on_event();
         tokio::time::sleep(RETRY).await;
     }
 }
 
-async fn listen_once(options: &PgConnectOptions, on_event: &dyn Fn()) -> Result<(), sqlx::Error> {
+/// Listens until the connection is lost.
+async fn listen_once(
+    options: &PgConnectOptions,
+    is_listening: &AtomicBool,
+    on_event: &dyn Fn(),
+) -> Result<(), sqlx::Error> {
     let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
     let mut listener = PgListener::connect_with(&pool).await?;
+    listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
+    is_listening.store(true, Ordering::Release);
     loop {
-        // None: the connection was lost and is there again; what came in between is not told.
-        listener.try_recv().await?;
         on_event();
+        if listener.try_recv().await?.is_none() {
+            return Ok(());
+        }
     }
 }

@@ -109,7 +109,7 @@ impl Adapter {
         let _watch = self.application.watch(Box::new(move || bell.database_touched()));
         let mut shift = Shift {
             rollbacks_said: None,
-            pace: Pace::new(self.application.rhythm(), 0),
+            pace: Pace::new(0),
             adapter: self,
             begun: Instant::now(),
             audit: Audit::begin(),
@@ -245,7 +245,7 @@ impl Shift {
 
     fn look(&mut self) -> Result<(), DatabaseError> {
         let look = self.adapter.application.look()?;
-        self.pace.looked(elapsed_ms(self.begun), look);
+        self.pace.looked(elapsed_ms(self.begun), look, self.adapter.application.rhythm());
         if look == Look::Changed {
             self.is_due = true;
             if let Checked::Mended { .. } = self.adapter.application.check_triggers()? {

@@ -5,6 +5,7 @@ mod peek;
 mod queue;
 mod session;
 mod values;
+mod wake;
 mod writer;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};

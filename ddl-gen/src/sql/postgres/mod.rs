@@ -19,15 +19,19 @@ pub use self::values::{column_type, holds};
 use super::quote::ident;
 
 /// The migrations of the bookkeeping tables, in order: file name and text. Functions are apart: [`functions`].
-pub const MIGRATIONS: [(&str, &str); 4] = [
+pub const MIGRATIONS: [(&str, &str); 5] = [
     ("0001_bookkeeping.sql", include_str!("../../../../migrations/postgres/0001_bookkeeping.sql")),
     ("0002_verdicts.sql", include_str!("../../../../migrations/postgres/0002_verdicts.sql")),
     ("0003_judged_keys.sql", include_str!("../../../../migrations/postgres/0003_judged_keys.sql")),
     ("0004_views.sql", include_str!("../../../../migrations/postgres/0004_views.sql")),
+    ("0005_wake.sql", include_str!("../../../../migrations/postgres/0005_wake.sql")),
 ];
 
-/// Makes what tells the sidecar of commits while a row of `treaty.wake` is armed, if it is not there. Waits for those who
-/// are writing.
+/// Key of the advisory lock that the sidecar has while it sleeps and wants to be told of commits: `treaty` in ASCII, and 1.
+/// `treaty.tell` spells it out.
+pub const SLEEP_LOCK: i64 = 0x7472_6561_7479_0001;
+
+/// Makes what tells the sidecar of commits while it has [`SLEEP_LOCK`], if it is not there. Waits for those who are writing.
 pub const NOTIFY_ON: &str = "DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = 'treaty.queue'::pg_catalog.regclass AND tgname = 'treaty_tell') THEN
     CREATE TRIGGER treaty_tell AFTER INSERT ON treaty.queue FOR EACH STATEMENT EXECUTE FUNCTION treaty.tell();

@@ -4,7 +4,7 @@ use treaty_ddl::sql::postgres;
 use treaty_schema::{LogicalType, Schema};
 
 use super::capture::OPEN;
-use super::server::Database;
+use super::server::{Database, Session};
 use super::{expand, installed, queue};
 use crate::sqlite::{NAMES, schema};
 
@@ -191,18 +191,31 @@ fn a_column_of_another_type_holds_the_values_or_not() {
 }
 
 #[test]
-fn the_sidecar_is_told_only_if_it_asked() {
+fn the_sidecar_is_told_only_if_it_asked_and_sleeps() {
     let database = installed(OPEN);
     let told = |sql: &str| {
         let script = format!("LISTEN treaty; {sql} INSERT INTO t (n) VALUES (NULL); SELECT 1");
         database.run(&script).contains("Asynchronous notification \"treaty\"")
     };
-    assert!(!told("INSERT INTO treaty.wake VALUES (true);"), "without the trigger nobody looks");
+    let mut sidecar = Session::open(&database);
+    let (sleep, wake) = ["pg_try_advisory_lock", "pg_advisory_unlock"]
+        .map(|function| format!("SELECT {function}({})", postgres::SLEEP_LOCK))
+        .into();
+    assert_eq!(sidecar.run(&sleep), "t");
+    assert!(!told(""), "without the trigger nobody asks");
     assert!(told(postgres::NOTIFY_ON));
     assert!(told(postgres::NOTIFY_ON), "it is there already");
-    assert!(!told("DELETE FROM treaty.wake;"));
-    assert!(!told("INSERT INTO treaty.wake VALUES (false);"));
-    assert!(!told(&format!("{0}{0}INSERT INTO treaty.wake VALUES (true);", postgres::NOTIFY_OFF)));
+    sidecar.run(&wake);
+    assert!(!told(""));
+
+    // Whoever says nothing keeps it awake until he is done.
+    let mut writer = Session::open(&database);
+    writer.run("BEGIN; INSERT INTO t (n) VALUES (NULL)");
+    assert_eq!(sidecar.run(&sleep), "f");
+    writer.run("COMMIT");
+    assert_eq!(sidecar.run(&sleep), "t");
+    assert!(told(""));
+    assert!(!told(&format!("{0}{0}", postgres::NOTIFY_OFF)));
 }
 
 #[test]
