@@ -10,6 +10,7 @@ use treaty_schema::Schema;
 use super::guard::Guard;
 use super::rows::ReadSize;
 use super::session::{Purpose, Session, doing, statement};
+use super::sweep::Sweep;
 use super::table::TableSql;
 use super::wake::Wake;
 use super::{install, queue, rollbacks, rows, scope, state, table, writer};
@@ -22,10 +23,6 @@ use crate::database::{
 /// The one savepoint.
 const SAVEPOINT: &str = "treaty_savepoint";
 
-/// Lines removed after which the queue is cleaned up: what they leave behind is passed over by each look at it, until autovacuum
-/// comes by, once a minute.
-const VACUUM_LINES: u64 = 20_000;
-
 /// An application's PostgreSQL database.
 #[derive(Debug)]
 pub struct PostgresDatabase {
@@ -36,8 +33,7 @@ pub struct PostgresDatabase {
     size: ReadSize,
     guard: Guard,
     wake: Wake,
-    /// Lines that left the queue since it was cleaned up.
-    removed_count: u64,
+    sweep: Sweep,
 }
 
 impl PostgresDatabase {
@@ -59,7 +55,7 @@ impl PostgresDatabase {
             size: ReadSize::new(),
             guard: Guard::default(),
             wake: Wake::new(is_notified),
-            removed_count: 0,
+            sweep: Sweep::default(),
         })
     }
 }
@@ -137,7 +133,7 @@ impl Database for PostgresDatabase {
     }
 
     fn remove_lines(&mut self, taken: &SeqRanges) -> Result<(), DatabaseError> {
-        self.removed_count += queue::remove(&mut self.session, taken)?;
+        self.sweep.removed(queue::remove(&mut self.session, taken)?);
         Ok(())
     }
 
@@ -318,11 +314,8 @@ impl Database for PostgresDatabase {
     }
 
     fn look(&mut self) -> Result<Look, DatabaseError> {
-        if self.removed_count >= VACUUM_LINES {
-            queue::vacuum(&mut self.session)?;
-            self.removed_count = 0;
-        }
         let look = self.wake.look(&mut self.session)?;
+        self.sweep.after(look, &mut self.session)?;
         let Some(schema) = &self.schema else { return Ok(look) };
         let is_alarmed = self.guard.is_alarmed(&mut self.session, schema)?;
         Ok(if is_alarmed { Look::Changed } else { look })

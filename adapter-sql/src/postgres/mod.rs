@@ -20,6 +20,7 @@ mod rows;
 mod scope;
 mod session;
 mod state;
+mod sweep;
 mod table;
 #[cfg(test)]
 mod tests;

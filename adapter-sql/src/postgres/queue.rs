@@ -24,16 +24,23 @@ const LINES_AT_ONCE: usize = 10_000;
 const RANGES_MAX: usize = 50;
 
 /// Whole transactions, in the order of their last lines, until they are [`LINES_MAX`] lines.
-fn reading() -> String {
+///
+/// Nothing is joined: the server takes a queue that was just emptied for an empty one, and would compare each line with each.
+pub(super) fn reading() -> String {
     format!(
-        "WITH sizes AS (SELECT transaction, max(seq) AS last, count(*) AS lines FROM treaty.queue GROUP BY transaction), \
-         placed AS (SELECT transaction, last, sum(lines) OVER (ORDER BY last) - lines AS before FROM sizes) \
-         SELECT q.seq, q.table_name, q.row_id, q.transaction::text, q.view, q.author, \
-           floor(extract(epoch FROM q.at) * 1000)::bigint \
-         FROM placed p JOIN treaty.queue q ON q.transaction = p.transaction \
-         WHERE p.before < {LINES_MAX} ORDER BY p.last, q.seq LIMIT {LINES_READ_MAX}"
+        "SELECT seq, table_name, row_id, transaction::text, view, author, floor(extract(epoch FROM at) * 1000)::bigint \
+         FROM (SELECT q.*, rank() OVER (ORDER BY q.last) AS place \
+           FROM (SELECT *, max(seq) OVER (PARTITION BY transaction) AS last FROM treaty.queue) q) placed \
+         WHERE place <= {LINES_MAX} ORDER BY last, seq LIMIT {LINES_READ_MAX}"
     )
 }
+
+/// The lines that name some of these rows and are in none of these ranges. Parameters: names of tables and ids, firsts and lasts.
+///
+/// As in [`reading`]: what is asked inside of `IS TRUE` is no join, but looked up in a table of hashes.
+pub(super) const TOUCHED: &str = "SELECT q.seq, q.table_name, q.row_id FROM treaty.queue q \
+    WHERE ((q.table_name, q.row_id) IN (SELECT u.name, u.id FROM unnest($1::text[], $2::uuid[]) AS u (name, id))) IS TRUE \
+    AND NOT EXISTS (SELECT FROM unnest($3::bigint[], $4::bigint[]) AS r (first, last) WHERE q.seq BETWEEN r.first AND r.last)";
 
 /// Reads the queue, in an open transaction.
 pub(super) fn read(session: &mut Session, tables: &[TableSql]) -> Result<Queue, DatabaseError> {
@@ -120,11 +127,7 @@ pub(super) fn touched_outside(
     let ids: Vec<Uuid> = rows.iter().map(|row| uuid(row.id)).collect();
     // What is not left out there, for they are too many ranges, is left out here.
     let (firsts, lasts) = if seen.ranges().count() <= RANGES_MAX { bounds(seen) } else { (Vec::new(), Vec::new()) };
-    let sql = "SELECT q.seq, q.table_name, q.row_id FROM treaty.queue q \
-               WHERE (q.table_name, q.row_id) IN (SELECT u.name, u.id FROM unnest($1::text[], $2::uuid[]) AS u (name, id)) \
-               AND NOT EXISTS (SELECT FROM unnest($3::bigint[], $4::bigint[]) AS r (first, last) \
-                 WHERE q.seq BETWEEN r.first AND r.last)";
-    let asking = statement(sql).bind(names).bind(ids).bind(firsts).bind(lasts);
+    let asking = statement(TOUCHED).bind(names).bind(ids).bind(firsts).bind(lasts);
     let names = by_name(tables);
     let mut found = BTreeSet::new();
     for row in session.fetch(asking).map_err(&failed)? {
@@ -149,14 +152,6 @@ pub(super) fn remove(session: &mut Session, taken: &SeqRanges) -> Result<u64, Da
     // 0th, and ends nowhere.
     let sql = "DELETE FROM treaty.queue q WHERE q.seq <= ($2::bigint[])[width_bucket(q.seq, $1::bigint[])]";
     session.execute(statement(sql).bind(firsts).bind(lasts)).map_err(doing("emptying treaty.queue"))
-}
-
-/// Cleans up after lines that were removed, outside of transactions. If somebody else is at it, that will do.
-pub(super) fn vacuum(session: &mut Session) -> Result<(), DatabaseError> {
-    match session.script("VACUUM (SKIP_LOCKED) treaty.queue") {
-        Err(failure) if failure.is_lost() => Err(doing("cleaning up treaty.queue")(failure)),
-        Err(_) | Ok(()) => Ok(()),
-    }
 }
 
 /// Adds lines for rows that no trigger noted, on what the tables show now.

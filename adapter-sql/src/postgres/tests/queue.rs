@@ -6,7 +6,7 @@ use super::{Installed, row_id, texts};
 use crate::capture::{Line, Said, ShownRow};
 use crate::database::{SeqRanges, StoredId, WriteScope};
 use crate::postgres::session::doing;
-use crate::postgres::{queue, rows, scope};
+use crate::postgres::{queue, rows, scope, sweep};
 
 const NOTES: &str = "
 CREATE TABLE notes (id UUID PRIMARY KEY, title TEXT);
@@ -159,8 +159,32 @@ fn a_queue_that_was_emptied_is_cleaned_up() {
     let all = SeqRanges::of(read(&mut installed).iter().map(|line| line.seq));
     let Installed { session, .. } = &mut installed;
     assert_eq!(queue::remove(session, &all).unwrap(), 5_000);
-    queue::vacuum(session).unwrap();
+    sweep::vacuum(session).unwrap();
+    assert_eq!(texts(session, "SELECT (pg_relation_size('treaty.queue') > 0)::text"), ["true"]);
+    sweep::cut(session).unwrap();
     assert_eq!(texts(session, "SELECT pg_relation_size('treaty.queue')::text"), ["0"]);
+    assert_eq!(texts(session, "SHOW statement_timeout"), ["0"]);
+}
+
+#[test]
+fn a_queue_that_the_server_takes_for_empty_is_not_compared_with_itself_line_by_line() {
+    let mut installed = Installed::new(NOTES);
+    let fill = "INSERT INTO notes (id) SELECT gen_random_uuid() FROM generate_series(1, 5000)";
+    installed.run(fill);
+    let all = SeqRanges::of(read(&mut installed).iter().map(|line| line.seq));
+    queue::remove(&mut installed.session, &all).unwrap();
+    sweep::vacuum(&mut installed.session).unwrap();
+    installed.run(fill);
+    let Installed { session, .. } = &mut installed;
+    let sql = "SELECT reltuples::text FROM pg_catalog.pg_class WHERE oid = 'treaty.queue'::regclass";
+    assert_eq!(texts(session, sql), ["0"]);
+    let ids = "(SELECT array_agg(row_id) FROM (SELECT row_id FROM treaty.queue LIMIT 2000) q)";
+    let touched = [("$1", "array_fill('notes'::text, ARRAY[2000])"), ("$2", ids), ("$3", "'{}'"), ("$4", "'{}'")];
+    let touched = touched.iter().fold(queue::TOUCHED.to_owned(), |sql, (name, value)| sql.replace(name, value));
+    let plan = |session: &mut _, sql: &str| texts(session, &format!("EXPLAIN {sql}")).join("\n");
+    let (reading, touched) = (plan(session, &queue::reading()), plan(session, &touched));
+    assert!(!reading.contains("Join") && !reading.contains("Nested Loop"), "{reading}");
+    assert!(touched.contains("hashed SubPlan"), "{touched}");
 }
 
 #[test]
