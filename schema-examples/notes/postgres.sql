@@ -320,6 +320,7 @@ CREATE TABLE "public"."members" (
   "treaty_status" text NOT NULL DEFAULT 'pending',
   "treaty_author" text,
   CONSTRAINT "members_role_check" CHECK (("role" IN ('admin', 'editor'))),
+  CONSTRAINT "members_who_role_key must be at most 1984 bytes" CHECK (octet_length("role") <= 1984),
   CONSTRAINT "members_who_role_key" UNIQUE ("who", "role")
 );
 

@@ -84,6 +84,7 @@ CREATE TABLE "members" (
   "treaty_status" TEXT NOT NULL DEFAULT 'pending',
   "treaty_author" TEXT,
   CONSTRAINT "members_role_check" CHECK ("role" IN ('admin', 'editor')),
+  CONSTRAINT "members_who_role_key must be at most 1984 bytes" CHECK (length(CAST("role" AS BLOB)) <= 1984),
   CONSTRAINT "members_who_role_key" UNIQUE ("who", "role")
 );
 

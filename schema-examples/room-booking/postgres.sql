@@ -413,6 +413,7 @@ CREATE TABLE "public"."rooms" (
   "treaty_author" text,
   CONSTRAINT "rooms_seats_check" CHECK ((("seats" >= 1) AND ("seats" <= 500))),
   CONSTRAINT "rooms_floor_check" CHECK ((("floor" >= (- 3)) AND ("floor" <= 60))),
+  CONSTRAINT "rooms_name_key must be at most 2048 bytes" CHECK (octet_length("name") <= 2048),
   CONSTRAINT "rooms_name_key" UNIQUE ("name")
 );
 

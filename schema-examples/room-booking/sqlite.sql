@@ -148,6 +148,7 @@ CREATE TABLE "rooms" (
   "treaty_author" TEXT,
   CONSTRAINT "rooms_seats_check" CHECK (("seats" >= 1) AND ("seats" <= 500)),
   CONSTRAINT "rooms_floor_check" CHECK (("floor" >= (- 3)) AND ("floor" <= 60)),
+  CONSTRAINT "rooms_name_key must be at most 2048 bytes" CHECK (length(CAST("name" AS BLOB)) <= 2048),
   CONSTRAINT "rooms_name_key" UNIQUE ("name")
 );
 

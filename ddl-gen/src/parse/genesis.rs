@@ -207,13 +207,17 @@ fn key(row: &GenesisRow, columns: &[usize]) -> Option<Vec<GenesisCell>> {
     columns.iter().map(part).collect()
 }
 
-/// Evaluates the CHECKs that read constants only; the engine judges the others when the space is founded.
+/// Measures the keys, and evaluates the CHECKs that read constants only; the engine judges the others when the space is founded.
 fn judge_checks(table: &Table, row: &GenesisRow, at: Location, mistakes: &mut Vec<Mistake>) {
     let constant = |cell: &GenesisCell| match cell {
         GenesisCell::Value(value) => value.clone(),
         GenesisCell::Author | GenesisCell::RandomUuid | GenesisCell::Now(_) => None,
     };
     let values: Vec<Option<Value>> = row.cells.iter().map(constant).collect();
+    let all: Vec<usize> = (0..values.len()).collect();
+    if let Err(fault) = table.check_keys(&values, &all) {
+        mistakes.push(Mistake::new(at, format!("{}: {fault}", table.name)));
+    }
     let env = Env { rows: &[&values], author: None };
     for check in &table.checks {
         let known = check.columns.iter().all(|column| matches!(row.cells.get(*column), Some(GenesisCell::Value(_))));

@@ -5,6 +5,7 @@
 //!
 //! The text is a function of the schema alone: the same schema gives the same bytes.
 
+mod keys;
 mod policies;
 pub mod postgres;
 pub mod quote;

@@ -29,6 +29,20 @@ fn check_each(frame: &str, texts: &[&str], expected: &Expect) {
     expected.assert_eq(&found.concat());
 }
 
+#[test]
+fn a_genesis_row_whose_key_no_index_holds_is_a_mistake() {
+    let row = |count: usize| {
+        let name = "é".repeat(count);
+        shown(&format!(
+            "CREATE TABLE t (id UUID PRIMARY KEY, who IDENTITY, name TEXT, UNIQUE (who, name));\nINSERT INTO t (who, name) VALUES (author(), '{name}');"
+        ))
+    };
+    assert!(!row(992).contains("UNIQUE"));
+    assert!(row(993).starts_with(
+        "s.sql:2:34: t: UNIQUE key t_who_name_key (who, name) counts 2050 bytes, at most 2048 fit into an index: shorten it\n"
+    ), "{}", row(993));
+}
+
 /// A table that is right but for a column on the second line.
 const COLUMN: &str = "CREATE TABLE t (id UUID PRIMARY KEY,\n$);";
 

@@ -3,6 +3,7 @@
 mod authors;
 mod capture;
 mod guard;
+mod keys;
 mod order;
 mod policies;
 pub(crate) mod server;

@@ -13,9 +13,9 @@ mod values;
 use treaty_schema::{Schema, Table};
 
 pub use self::functions::{Function, functions};
-pub use self::tables::{adopt_table, create_table, create_tables};
+pub use self::tables::{adopt_table, check_names, create_table, create_tables};
 pub use self::triggers::{Firing, Trigger, triggers};
-pub use self::values::{column_type, holds};
+pub use self::values::{column_type, holds, index_holds};
 use super::quote::ident;
 
 /// The migrations of the bookkeeping tables, in order: file name and text. Functions are apart: [`functions`].

@@ -3,8 +3,10 @@
 use treaty_schema::{Column, ForeignKey, Schema, Table};
 
 use super::expr::{Scope, translate};
+use super::functions::fit;
 use super::qualified;
 use super::values::{declared_type, default_value, form};
+use crate::sql::keys::key_checks;
 use crate::sql::quote::ident;
 use crate::sql::{left_to_treaty, on_delete, unique_line};
 
@@ -31,6 +33,10 @@ pub fn create_table(schema: &Schema, table: &Table) -> String {
             None => notes.push_str(&left_to_treaty("PostgreSQL", table, check)),
         }
     }
+    let sizes = key_checks(table, |column| format!("octet_length({column})"));
+    lines.extend(
+        sizes.iter().map(|(label, condition)| format!("CONSTRAINT {} CHECK ({condition})", ident(&fit(label)))),
+    );
     lines.extend(table.uniques.iter().map(|unique| unique_line(table, unique)));
     lines.extend(table.foreign_keys.iter().map(|key| foreign_key_line(schema, table, key)));
     format!("{notes}CREATE TABLE {} (\n  {}\n);\n", qualified(table), lines.join(",\n  "))
@@ -45,6 +51,14 @@ pub fn adopt_table(table: &Table) -> String {
     format!("ALTER TABLE {table} {};\n", columns.join(", "))
 }
 
+/// Returns the names of the CHECKs that [`create_table`] gives a table, as `pg_constraint.conname` has them.
+pub fn check_names(table: &Table) -> Vec<String> {
+    let own = table.checks.iter().map(|check| check.name.as_str().to_owned());
+    let forms = table.columns.iter().filter_map(form).map(|(_, label)| label);
+    let sizes = key_checks(table, str::to_owned).into_iter().map(|(label, _)| label);
+    own.chain(forms.chain(sizes).map(|label| fit(&label))).collect()
+}
+
 fn column_line(column: &Column, is_id: bool) -> String {
     let mut line = format!("{} {}", ident(column.name.as_str()), declared_type(column.logical_type));
     if column.not_null || is_id {
@@ -57,7 +71,7 @@ fn column_line(column: &Column, is_id: bool) -> String {
         line.push_str(&format!(" DEFAULT {default}"));
     }
     if let Some((condition, label)) = form(column) {
-        line.push_str(&format!(" CONSTRAINT {} CHECK ({condition})", ident(&super::functions::fit(&label))));
+        line.push_str(&format!(" CONSTRAINT {} CHECK ({condition})", ident(&fit(&label))));
     }
     line
 }

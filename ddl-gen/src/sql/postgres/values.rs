@@ -2,6 +2,7 @@
 
 use treaty_schema::{Column, DefaultValue, LogicalType, Value};
 
+use crate::sql::keys::fit_together;
 use crate::sql::quote::{hex, ident, text};
 
 /// Returns the type of a column as `format_type(atttypid, atttypmod)` prints that of a table made here.
@@ -65,6 +66,11 @@ pub fn holds(logical_type: LogicalType, found: &str) -> bool {
             found == column_type(logical_type)
         }
     }
+}
+
+/// Whether an index over columns of some logical types has room for every row.
+pub fn index_holds(types: impl Iterator<Item = LogicalType>) -> bool {
+    fit_together(types)
 }
 
 /// The declaration of a column's type. Text is compared by code point, as everywhere.

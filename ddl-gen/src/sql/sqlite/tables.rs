@@ -4,6 +4,7 @@ use treaty_schema::{Check, Column, ForeignKey, Schema, SlotColumn, Table};
 
 use super::expr::{Scope, is_canonical, translate};
 use super::values::{declared_type, default_value, form};
+use crate::sql::keys::key_checks;
 use crate::sql::quote::ident;
 use crate::sql::{left_to_treaty, on_delete, unique_line};
 
@@ -27,6 +28,8 @@ pub fn create_table(schema: &Schema, table: &Table) -> String {
             None => notes.push_str(&left_to_treaty("SQLite", table, check)),
         }
     }
+    let sizes = key_checks(table, |column| format!("length(CAST({column} AS BLOB))"));
+    lines.extend(sizes.iter().map(|(label, condition)| format!("CONSTRAINT {} CHECK ({condition})", ident(label))));
     lines.extend(table.uniques.iter().map(|unique| unique_line(table, unique)));
     lines.extend(table.foreign_keys.iter().map(|key| foreign_key_line(schema, table, key)));
     format!("{notes}CREATE TABLE {} (\n  {}\n);\n", ident(table.name.as_str()), lines.join(",\n  "))

@@ -223,3 +223,38 @@ fn a_long_condition_does_not_exceed_the_depth_of_an_expression() {
     "#]],
     );
 }
+
+#[test]
+fn a_key_that_no_index_holds_fails_at_the_statement() {
+    let database = Database::new(
+        "CREATE TABLE t (id UUID PRIMARY KEY, a TEXT, b BYTEA NOT NULL, c UUID, d TEXT UNIQUE, e VARCHAR(9) UNIQUE,
+           CONSTRAINT k UNIQUE (a, b, c));
+         CREATE POLICY p ON t FOR INSERT WITH CHECK (true); CREATE POLICY q ON t FOR UPDATE USING (true);",
+    );
+    let letters = |count: usize| format!("'{}'", "é".repeat(count));
+    let bytes = |count: usize| format!("X'{}'", "0a".repeat(count));
+    database.run(&format!("INSERT INTO t (a, b, d) VALUES ({}, {}, {})", letters(492), bytes(1000), letters(1024)));
+    database.run(&format!("INSERT INTO t (a, b) VALUES (NULL, {})", bytes(1984)));
+    for (wrong, label) in [
+        (format!("INSERT INTO t (a, b) VALUES ({}, {})", letters(492), bytes(1001)), "k must be at most 1984 bytes"),
+        (format!("INSERT INTO t (a, b) VALUES (NULL, {})", bytes(1985)), "k must be at most 1984 bytes"),
+        (format!("UPDATE t SET a = {} WHERE d IS NOT NULL", letters(493)), "k must be at most 1984 bytes"),
+        (
+            format!("UPDATE t SET d = {} || 'x' WHERE d IS NOT NULL", letters(1024)),
+            "t_d_key must be at most 2048 bytes",
+        ),
+    ] {
+        assert_eq!(database.fails(&wrong), format!("CHECK constraint failed: {label}"), "{wrong}");
+    }
+}
+
+#[test]
+fn only_keys_that_their_types_do_not_bound_are_measured() {
+    let file = schema(
+        "CREATE TABLE t (id UUID PRIMARY KEY, a VARCHAR(512) UNIQUE, b VARCHAR(480), c UUID, d UUID, e JSONB UNIQUE, f TEXT,
+           CONSTRAINT fits UNIQUE (b, c, d), CONSTRAINT large UNIQUE (b, c, d, e));",
+    );
+    let sql = sql::sqlite::create_tables(&file.schema);
+    assert_eq!(sql.matches(" bytes\" CHECK").count(), 1, "{sql}");
+    assert!(sql.contains("\"large must be at most 1856 bytes\" CHECK (length(CAST(\"b\" AS BLOB)) <= 1856)"), "{sql}");
+}
