@@ -119,7 +119,7 @@ fn adoption_error(db: &mut dyn Database) -> Result<DatabaseError, DatabaseError>
     for rollback in db.rollbacks(0, REPORTS_MAX)? {
         let report = rollback.report;
         let reason = format!("{} row {}: {}", report.table, report.row, report.message);
-        // One transaction gives one message for all of its rows: the first row stands for them.
+        // One transaction gives one message for all of its rows: the first is the one at fault, where one is.
         if !reasons.iter().any(|known| known.ends_with(&report.message)) {
             reasons.push(reason);
         }

@@ -24,6 +24,8 @@ pub(crate) struct LocalRefusal {
     pub(crate) code: &'static str,
     /// One sentence in lower case without a full stop.
     pub(crate) message: String,
+    /// Index of the operation at fault, where the engine blames one.
+    pub(crate) operation: Option<usize>,
 }
 
 /// The authors that statements of a group named, by part; empty if none named any.
@@ -96,7 +98,7 @@ pub(crate) fn judge(
 ) -> Result<(Author, Option<LocalRefusal>), DatabaseError> {
     let refused = |text: &str, message: String| {
         let author = Author { identity: own, text: text.to_owned() };
-        Ok((author, Some(LocalRefusal { code: "author", message })))
+        Ok((author, Some(LocalRefusal { code: "author", message, operation: None })))
     };
     let named: Vec<&str> = authors.iter().flatten().map(String::as_str).collect();
     let text = match named[..] {

@@ -50,9 +50,11 @@ fn verdicts(drafts: &[Draft], outcome: Option<&ImportOutcome>) -> Vec<Verdict> {
             Some(refusal) => Verdict::Refused(refusal.clone()),
             None if draft.transaction.operations.is_empty() => Verdict::Taken,
             None => match judged.next() {
-                Some(Err(refusal)) => {
-                    Verdict::Refused(LocalRefusal { code: refusal.reason.code(), message: refusal.message.clone() })
-                }
+                Some(Err(refusal)) => Verdict::Refused(LocalRefusal {
+                    code: refusal.reason.code(),
+                    message: refusal.message.clone(),
+                    operation: refusal.place.and_then(|place| usize::try_from(place.operation).ok()),
+                }),
                 Some(Ok(_)) | None => Verdict::Taken,
             },
         })
@@ -295,7 +297,7 @@ impl<'f> Finish<'f> {
         rows.map(|row| (row.key, by(row))).collect()
     }
 
-    /// One line per operation that is lost.
+    /// One line per operation that is lost, that at fault first.
     fn report(&self, draft: &Draft, refusal: &LocalRefusal, db: &mut dyn Database) -> Result<(), DatabaseError> {
         let report = |table: usize, row: String, operation: Operation, lost: String| Report {
             entry: None,
@@ -309,7 +311,10 @@ impl<'f> Finish<'f> {
             message: format!("{}: {}", refusal.code, refusal.message),
             culprit: None,
         };
-        for operation in &draft.transaction.operations {
+        let operations = &draft.transaction.operations;
+        let at_fault = refusal.operation.filter(|at_fault| *at_fault < operations.len());
+        let others = (0..operations.len()).filter(|index| Some(*index) != at_fault);
+        for operation in at_fault.into_iter().chain(others).map(|index| &operations[index]) {
             let line = match operation {
                 LocalOperation::Insert(row) => {
                     let table = &self.schema.tables()[row.table];

@@ -328,7 +328,7 @@ impl Taker<'_> {
                 format!("{}.{} of row {}: {}", table.name, table.columns[cell.column].name, key.id, cell.message)
             })
             .collect();
-        LocalRefusal { code: "type", message: each.join("; ") }
+        LocalRefusal { code: "type", message: each.join("; "), operation: None }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::postgres::PgRow;
 use tracing::warn;
-use treaty_ddl::sql::postgres::holds;
+use treaty_ddl::sql::postgres::{check_names, holds, index_holds};
 use treaty_schema::{Column, Schema, Table};
 
 use super::session::{Failure, Session, column, doing, statement};
@@ -32,6 +32,14 @@ pub(super) fn check_table(session: &mut Session, schema: &Schema, table: &Table)
         return Err(changed(what));
     }
     warn_of_constraints(session, oid, schema, table).map_err(&failed)?;
+    for index in refusing_indexes(session, oid, table).map_err(&failed)? {
+        warn!(
+            table = %table.name,
+            index,
+            "an index of yours over columns of any length: a row of another node that does not fit into it, some 2,700 bytes, \
+             cannot be shown here, and stops the sidecar; index left(column, 500) instead, or USING hash"
+        );
+    }
     for name in meddling_triggers(session, oid).map_err(failed)? {
         warn!(
             table = %table.name,
@@ -189,11 +197,7 @@ fn warn_of_constraints(session: &mut Session, oid: i64, schema: &Schema, table: 
                      WHERE a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey)) \
                FROM pg_catalog.pg_constraint c LEFT JOIN pg_catalog.pg_class r ON r.oid = c.confrelid \
                WHERE c.conrelid = $1::oid AND c.contype IN ('c', 'f')";
-    let is_our_check = |name: &str| {
-        table.checks.iter().any(|check| check.name.as_str() == name)
-            || table.columns.iter().any(|column| name.starts_with(&format!("{} must be", column.name)))
-            || table.columns.iter().any(|column| name.starts_with(&format!("{} must not be", column.name)))
-    };
+    let checks = check_names(table);
     let is_our_reference = |target: &str, columns: &[String]| {
         table.foreign_keys.iter().any(|key| {
             let column = &table.columns[key.column].name;
@@ -205,7 +209,7 @@ fn warn_of_constraints(session: &mut Session, oid: i64, schema: &Schema, table: 
         let columns: Vec<String> = column(&row, 2)?;
         let is_ours = match &target {
             Some(target) => is_our_reference(target, &columns),
-            None => is_our_check(&name),
+            None => checks.contains(&name),
         };
         if !is_ours {
             warn!(
@@ -217,6 +221,28 @@ fn warn_of_constraints(session: &mut Session, oid: i64, schema: &Schema, table: 
         }
     }
     Ok(())
+}
+
+/// Indexes of which neither the types of their columns nor the schema's keys say that every row fits.
+pub(super) fn refusing_indexes(session: &mut Session, oid: i64, table: &Table) -> Result<Vec<String>, Failure> {
+    // Hash indexes, GIN and SP-GiST keep hashes or pieces; what an expression yields is not looked at.
+    let sql = "SELECT c.relname::text, ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a \
+                 WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::smallint[])) \
+               FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+               JOIN pg_catalog.pg_am m ON m.oid = c.relam \
+               WHERE i.indrelid = $1::oid AND i.indislive AND m.amname IN ('btree', 'gist', 'brin') ORDER BY 1";
+    let mut refusing = Vec::new();
+    for row in session.fetch(statement(sql).bind(oid))? {
+        let (name, names): (String, Vec<String>) = (column(&row, 0)?, column(&row, 1)?);
+        // Columns that the schema does not have are written here only.
+        let columns: Vec<usize> =
+            names.iter().filter_map(|name| table.column_by_name(name)).map(|(index, _)| index).collect();
+        let is_key = table.uniques.iter().any(|unique| columns.iter().all(|column| unique.columns.contains(column)));
+        if !is_key && !index_holds(columns.iter().map(|column| table.columns[*column].logical_type)) {
+            refusing.push(name);
+        }
+    }
+    Ok(refusing)
 }
 
 /// Triggers that may change what the sidecar writes, or write more, and do not ask `treaty.is_applying()`.
