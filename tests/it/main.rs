@@ -10,6 +10,7 @@ mod deployment;
 mod double_booking;
 mod foreign_keys;
 mod http;
+mod keys;
 mod mixed;
 mod offline;
 mod pooler;
