@@ -206,6 +206,11 @@ pub const REFUSED_PER_SESSION_MAX: usize = 256;
 /// Milliseconds without a byte from a peer that owes us something before the session ends.
 pub const STALL_MS: u64 = 30_000;
 
+/// Milliseconds that a peer may owe us something and bring nothing of it, though it gives signs of life: it may be judging a
+/// large transaction. Others are not asked for the payloads that it owes, so it is not for ever.
+pub const PATIENCE_MS: u64 = 300_000;
+
+const _: () = assert!(STALL_MS < PATIENCE_MS);
 const _: () =
     assert!(ENTRIES_FRAME_BYTES_TARGET + HEADER_BYTES_MAX + INLINE_PAYLOAD_BYTES_MAX + 128 <= FRAME_BYTES_MAX);
 const _: () = assert!(PAYLOAD_CHUNK_BYTES_MAX + 64 <= FRAME_BYTES_MAX, "a chunk fits a frame");

@@ -93,7 +93,8 @@ impl<H: Host, N: FnMut(Notice)> Core<H, N> {
         let begun = Instant::now();
         let mut watch = Watch { entry_count: self.entry_count(), peers: Vec::new(), begun };
         let mut peers_seen = begun;
-        while let Some(batch) = inbox.next_batch() {
+        // What waits to be judged is not waited for.
+        while let Some(batch) = if hub.is_behind() { Some(inbox.batch_at_hand()) } else { inbox.next_batch() } {
             let mut events = Vec::new();
             let mut is_stopping = false;
             for message in batch {
@@ -106,7 +107,9 @@ impl<H: Host, N: FnMut(Notice)> Core<H, N> {
             if is_stopping {
                 break;
             }
-            let commands = hub.handle(&mut self.host, events, elapsed_ms(watch.begun))?;
+            let now_ms = elapsed_ms(watch.begun);
+            let commands = hub.handle(&mut self.host, events, now_ms)?;
+            hub.took(elapsed_ms(watch.begun) - now_ms);
             self.driver.execute(commands);
             let has_news = self.tell(hub, &mut watch);
             if has_news || peers_seen.elapsed() >= PEERS_EVERY {

@@ -2,25 +2,31 @@
 //!
 //! Each connection has a task that reads and one that writes. What was read goes into the engine's bounded queue, so a
 //! busy engine slows its peers down; what is to be written waits here, bounded by the hub's window per connection.
+//!
+//! While the engine is busy with one thing for long, the writing tasks say so on their own: a grant of nothing, which tells the
+//! peer that this node lives.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, trace};
 use treaty_engine::identity::Identity;
+use treaty_engine::sync::{Credit, Frame};
 
 use crate::discovery::Discovery;
 use crate::engine::Engine;
 use crate::hub::{Command, LinkId, PeerEvent, TargetId};
-use crate::limits::{CLOSE_MS, LINKS_MAX, TICK_MS};
+use crate::limits::{CLOSE_MS, LIFE_SIGN_MS, LINKS_MAX, TICK_MS};
 use crate::transport::{Link, LinkError, LinkReader, LinkWriter, Transport};
 
 /// The network side of a running node. Commands are executed from any thread.
@@ -34,6 +40,10 @@ struct Shared<E> {
     runtime: Handle,
     writers: Mutex<BTreeMap<LinkId, mpsc::UnboundedSender<Writing>>>,
     next_link: AtomicU64,
+    /// How often the engine has told what to do: with each batch, even of ticks alone.
+    turn_count: AtomicU64,
+    /// Rung when it has not for a while.
+    life: watch::Sender<()>,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -53,12 +63,15 @@ impl<E: Engine> Driver<E> {
             runtime: Handle::current(),
             writers: Mutex::default(),
             next_link: AtomicU64::new(0),
+            turn_count: AtomicU64::new(0),
+            life: watch::Sender::new(()),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         });
         shared.spawn(shared.clone().accept());
         shared.spawn(shared.clone().find(discovery));
         shared.spawn(shared.clone().tell_time());
+        shared.spawn(shared.clone().show_life());
         Driver { shared }
     }
 
@@ -67,8 +80,9 @@ impl<E: Engine> Driver<E> {
         self.shared.transport.local_address()
     }
 
-    /// Does what the hub commands. Never waits.
+    /// Does what the hub commands, after every turn of the engine, even if that is nothing. Never waits.
     pub fn execute(&self, commands: Vec<Command>) {
+        self.shared.turn_count.fetch_add(1, Ordering::Relaxed);
         for command in commands {
             match command {
                 Command::Dial { target, address, expected } => {
@@ -177,6 +191,24 @@ impl<E: Engine> Shared<E> {
         }
     }
 
+    /// Has the writing tasks give signs of life while the engine makes no turn: with ticks to take it always would.
+    async fn show_life(self: Arc<Self>) {
+        let mut looks = interval(Duration::from_millis(LIFE_SIGN_MS));
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seen = None;
+        loop {
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                _ = looks.tick() => {}
+            }
+            let turn_count = Some(self.turn_count.load(Ordering::Relaxed));
+            if seen == turn_count {
+                self.life.send_replace(());
+            }
+            seen = turn_count;
+        }
+    }
+
     /// Carries bytes of one connection until it ends.
     async fn carry(self: Arc<Self>, link: Link, target: Option<TargetId>) {
         let id = LinkId(self.next_link.fetch_add(1, Ordering::Relaxed));
@@ -212,23 +244,58 @@ impl<E: Engine> Shared<E> {
         }
     }
 
-    /// Writes until told to close, or told nothing any more.
+    /// Writes until told to close, or told nothing any more. Gives signs of life when rung, once the engine has said HELLO.
     async fn write(
         self: Arc<Self>,
         link: LinkId,
         mut writer: Box<dyn LinkWriter>,
         mut told: mpsc::UnboundedReceiver<Writing>,
     ) {
-        while let Some(Writing::Bytes(bytes)) = told.recv().await {
-            let byte_count = bytes.len();
-            if writer.write(bytes).await.is_err() {
+        let mut life = self.life.subscribe();
+        let mut is_begun = false;
+        loop {
+            let writing = tokio::select! {
+                biased;
+                writing = told.recv() => writing,
+                Ok(()) = life.changed(), if is_begun => match writer.write(sign_of_life()).await {
+                    Ok(()) => continue,
+                    Err(_) => break,
+                },
+            };
+            let Some(Writing::Bytes(bytes)) = writing else { break };
+            is_begun = true;
+            if self.write_some((link, &mut writer), bytes, &mut life).await.is_err() {
                 break;
             }
-            trace!(link = link.0, byte_count, "written");
-            self.engine.deliver(PeerEvent::Written { link, bytes: byte_count }).await;
         }
         writer.finish().await;
     }
+
+    /// Writes bytes and tells the engine; signs of life, too, for as long as it does not listen.
+    async fn write_some(
+        &self,
+        (link, writer): (LinkId, &mut Box<dyn LinkWriter>),
+        bytes: Bytes,
+        life: &mut watch::Receiver<()>,
+    ) -> io::Result<()> {
+        let byte_count = bytes.len();
+        writer.write(bytes).await?;
+        trace!(link = link.0, byte_count, "written");
+        let delivery = self.engine.deliver(PeerEvent::Written { link, bytes: byte_count });
+        let mut delivery = pin!(delivery);
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut delivery => return Ok(()),
+                Ok(()) = life.changed() => writer.write(sign_of_life()).await?,
+            }
+        }
+    }
+}
+
+/// A frame that says nothing but that this node lives.
+fn sign_of_life() -> Bytes {
+    Frame::Credit(Credit { entries: 0, bytes: 0 }).encode().into()
 }
 
 /// An error with its causes, in one line.

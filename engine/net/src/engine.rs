@@ -58,13 +58,21 @@ impl<M: Message> Inbox<M> {
     /// To be called in the engine's own thread, never in a task.
     pub fn next_batch(&mut self) -> Option<Vec<M>> {
         let first = self.receiver.blocking_recv()?;
-        let mut held_bytes = first.held_bytes();
-        let mut batch = vec![first];
+        Some(self.fill(vec![first]))
+    }
+
+    /// Takes all messages that are there, up to a bound, perhaps none; for when there is something else to do.
+    pub fn batch_at_hand(&mut self) -> Vec<M> {
+        self.fill(Vec::new())
+    }
+
+    fn fill(&mut self, mut batch: Vec<M>) -> Vec<M> {
+        let mut held_bytes: usize = batch.iter().map(Message::held_bytes).sum();
         while batch.len() < INBOX_BATCH_MESSAGES && held_bytes < INBOX_BATCH_BYTES {
             let Ok(next) = self.receiver.try_recv() else { break };
             held_bytes += next.held_bytes();
             batch.push(next);
         }
-        Some(batch)
+        batch
     }
 }

@@ -1,5 +1,7 @@
 //! Every constant bound of the network side, with its unit and its reason.
 
+use treaty_engine::limits::STALL_MS;
+
 /// Milliseconds for a handshake, and for the first byte after it.
 pub const HANDSHAKE_MS: u64 = 10_000;
 
@@ -42,6 +44,21 @@ pub const INBOX_BATCH_MESSAGES: usize = 64;
 /// Bytes of messages from which the engine takes no more at once: about one store transaction.
 pub const INBOX_BATCH_BYTES: usize = 4 << 20;
 
+/// Milliseconds that a turn of the engine should take at most: peers and the adapter wait for it.
+pub const TURN_MS: u64 = 250;
+
+/// Entries that are judged in the first turn. They may cost a millisecond each, or hundreds.
+pub const TURN_ENTRIES_FIRST: usize = 32;
+
+/// Most entries that are judged in a turn: more in one store transaction gain little.
+pub const TURN_ENTRIES_MAX: usize = 1_024;
+
+/// Milliseconds of a turn that count as waiting for peers: what came meanwhile has not been looked at.
+pub const LISTENED_MS_MAX: u64 = 1_000;
+
+/// Milliseconds between signs of life to peers while the engine is busy with one thing.
+pub const LIFE_SIGN_MS: u64 = 5_000;
+
 /// Bytes that a session asks to be written before it hears that they were.
 pub const OUTPUT_WINDOW_BYTES: usize = 1 << 20;
 
@@ -75,3 +92,6 @@ pub const ADDRESS_BYTES_MAX: usize = 255;
 const _: () = assert!(INBOX_MESSAGES_MAX * READ_BYTES_MAX <= 8 << 20, "a full inbox holds 8 MiB at most");
 const _: () = assert!(OUTPUT_BYTES <= OUTPUT_WINDOW_BYTES && (OUTPUT_WINDOW_BYTES as u64) < SEND_WINDOW_BYTES);
 const _: () = assert!(REDIAL_MS_MIN < REDIAL_MS_MAX);
+const _: () = assert!(TICK_MS <= LISTENED_MS_MAX && TURN_MS <= LISTENED_MS_MAX);
+const _: () = assert!(LIFE_SIGN_MS * 4 < STALL_MS, "signs of life may be late");
+const _: () = assert!(TURN_ENTRIES_FIRST <= TURN_ENTRIES_MAX);

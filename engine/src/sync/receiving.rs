@@ -1,14 +1,16 @@
 //! The receiving half of a session: entries as they arrive, in topological order, until they are whole and checked.
 //!
 //! An entry waits in line until its payload is here; whole entries leave at the front, so parents leave before
-//! children. Memory is bounded: by the credit granted for entries, and by the window of payloads asked for.
+//! children. Memory is bounded: by the credit granted for entries, and by the window of payloads asked for or whole.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::fault::StoreError;
 use crate::hash::{EntryId, SpaceId};
 use crate::identity::Signable;
-use crate::limits::{CREDIT_BYTES, CREDIT_ENTRIES, WANT_BYTES_WINDOW, WANTS_OPEN_MAX, WANTS_PER_FRAME_MAX};
+use crate::limits::{
+    CREDIT_BYTES, CREDIT_ENTRIES, PAYLOAD_CHUNK_BYTES_MAX, WANT_BYTES_WINDOW, WANTS_OPEN_MAX, WANTS_PER_FRAME_MAX,
+};
 use crate::log::{Entry, EntryError, Kind, SignedHeader};
 use crate::sync::frame::{Credit, EntryItem, Frame, PayloadChunk};
 use crate::sync::view::{Fetching, View};
@@ -25,6 +27,12 @@ pub(super) struct Receiving {
     /// Slots whose payloads were asked for and are not whole, in the order of asking.
     asked: VecDeque<u64>,
     asked_bytes: u64,
+    /// Bytes of payloads that were asked for, are whole, and wait in line.
+    held_bytes: u64,
+    /// How far the peer has come with payloads: grows with each that is whole, and with each chunk's worth of bytes.
+    payload_progress: u64,
+    /// Bytes of payloads that came since that grew.
+    payload_bytes: usize,
     /// Entries in line or handed over: known, although not in the log yet.
     under_way: BTreeSet<EntryId>,
     /// Entries handed over and not settled.
@@ -57,6 +65,8 @@ struct Slot {
     id: EntryId,
     cost: Credit,
     body: Body,
+    /// Bytes that count as held.
+    held_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -99,6 +109,12 @@ pub(super) enum Arrival {
     Early(Vec<EntryId>),
 }
 
+impl Slot {
+    fn is_ready(&self) -> bool {
+        matches!(self.body, Body::Whole(_) | Body::Superfluous)
+    }
+}
+
 impl Receiving {
     pub(super) fn new(space: SpaceId) -> Receiving {
         Receiving {
@@ -108,6 +124,9 @@ impl Receiving {
             ask_number: 0,
             asked: VecDeque::new(),
             asked_bytes: 0,
+            held_bytes: 0,
+            payload_progress: 0,
+            payload_bytes: 0,
             under_way: BTreeSet::new(),
             handed_over: Vec::new(),
             refused: BTreeSet::new(),
@@ -130,6 +149,11 @@ impl Receiving {
     /// Says whether the peer owes us payloads.
     pub(super) fn awaits_payloads(&self) -> bool {
         !self.asked.is_empty()
+    }
+
+    /// Returns a number that grows as payloads come: with crumbs, slowly.
+    pub(super) fn payload_progress(&self) -> u64 {
+        self.payload_progress
     }
 
     /// Says whether the peer may send entries.
@@ -167,7 +191,7 @@ impl Receiving {
             None => Body::Bare(header),
         };
         self.under_way.insert(id);
-        self.line.push_back(Slot { id, cost, body });
+        self.line.push_back(Slot { id, cost, body, held_bytes: 0 });
         Ok(Arrival::Taken)
     }
 
@@ -217,9 +241,16 @@ impl Receiving {
             return Err(ReceiveFault::Unasked);
         }
         payload.extend_from_slice(&chunk.bytes);
+        self.payload_bytes += chunk.bytes.len();
+        if whole_bytes == payload_bytes || self.payload_bytes >= PAYLOAD_CHUNK_BYTES_MAX {
+            self.payload_progress += 1;
+            self.payload_bytes = 0;
+        }
         if whole_bytes == payload_bytes {
             self.asked.pop_front();
             self.asked_bytes -= u64::from(header.payload_bytes);
+            slot.held_bytes = u64::from(header.payload_bytes);
+            self.held_bytes += slot.held_bytes;
             let Body::Partial(header, payload) = std::mem::replace(&mut slot.body, Body::Superfluous) else {
                 return Err(ReceiveFault::Unasked);
             };
@@ -243,7 +274,8 @@ impl Receiving {
                 let payload_bytes = u64::from(header.payload_bytes);
                 if view.position_of(&slot.id)?.is_some() {
                     slot.body = Body::Superfluous;
-                } else if (self.asked.is_empty() || self.asked_bytes + payload_bytes <= WANT_BYTES_WINDOW)
+                } else if (self.asked_bytes + self.held_bytes == 0
+                    || self.asked_bytes + self.held_bytes + payload_bytes <= WANT_BYTES_WINDOW)
                     && fetching.claim(&slot.id)
                 {
                     self.asked_bytes += payload_bytes;
@@ -259,10 +291,18 @@ impl Receiving {
         Ok((!ids.is_empty()).then_some(Frame::Want(ids)))
     }
 
-    /// Takes the whole entries at the front of the line.
-    pub(super) fn take_entries(&mut self) -> Vec<Entry> {
+    /// Says whether the entry at the front of the line can be taken.
+    pub(super) fn has_entries(&self) -> bool {
+        self.line.front().is_some_and(Slot::is_ready)
+    }
+
+    /// Takes whole entries at the front of the line, so many at most.
+    pub(super) fn take_entries(&mut self, count_max: usize) -> Vec<Entry> {
         let mut entries = Vec::new();
-        while let Some(slot) = self.line.pop_front_if(|slot| matches!(slot.body, Body::Whole(_) | Body::Superfluous)) {
+        while entries.len() < count_max
+            && let Some(slot) = self.line.pop_front_if(|slot| slot.is_ready())
+        {
+            self.held_bytes -= slot.held_bytes;
             self.front_number += 1;
             self.ask_number = self.ask_number.max(self.front_number);
             match slot.body {
@@ -307,6 +347,7 @@ impl Receiving {
             };
             if header.parents.iter().any(|parent| self.refused.contains(parent)) {
                 self.refused.insert(slot.id);
+                self.held_bytes -= std::mem::take(&mut slot.held_bytes);
                 slot.body = Body::Superfluous;
             }
         }

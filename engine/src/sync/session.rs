@@ -9,6 +9,7 @@
 //! Spec: docs/spec/sync.md.
 
 mod hearing;
+mod patience;
 mod speaking;
 
 use std::collections::VecDeque;
@@ -16,13 +17,14 @@ use std::collections::VecDeque;
 use crate::causality::{Past, Version};
 use crate::fault::StoreError;
 use crate::hash::{EntryId, SpaceId};
-use crate::limits::{BYE_TEXT_BYTES_MAX, STALL_MS};
+use crate::limits::BYE_TEXT_BYTES_MAX;
 use crate::log::Entry;
 use crate::sync::frame::{Bye, ByeCode, Frame, FrameReader, Heads};
 use crate::sync::receiving::{ReceivedCounts, Receiving};
 use crate::sync::sending::Sending;
 use crate::sync::view::{Fetching, View};
 use hearing::Stop;
+use patience::Patience;
 
 /// Who opened the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +113,9 @@ pub struct Session {
     /// Whether the peer has been told that parents are missing, which happens once at most.
     is_missing_told: bool,
     are_heads_due: bool,
-    owed_since_ms: Option<u64>,
+    patience: Patience,
+    /// Whether it was the peer that closed the session: what it had sent is of use.
+    is_closed_by_peer: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,7 +170,8 @@ impl Session {
             pull: Pull::Idle,
             is_missing_told: false,
             are_heads_due: false,
-            owed_since_ms: None,
+            patience: Patience::default(),
+            is_closed_by_peer: false,
         };
         session.enter(access, view)?;
         if role == Role::Dialler && session.phase != Phase::Closed {
@@ -183,12 +188,19 @@ impl Session {
         if self.phase == Phase::Closed {
             return Ok(());
         }
-        self.owed_since_ms = self.owed_since_ms.map(|_| now_ms);
+        self.patience.hear(now_ms);
         self.reader.push(bytes);
         while self.phase != Phase::Closed {
             let taken = match self.reader.next_frame() {
                 Ok(None) => return Ok(()),
-                Ok(Some(frame)) => self.take_frame(frame, view),
+                Ok(Some(frame)) => {
+                    let (is_due, progress) = (self.is_due(&frame), self.receiving.payload_progress());
+                    let taken = self.take_frame(frame, view);
+                    if is_due || self.receiving.payload_progress() > progress {
+                        self.patience.renew(now_ms);
+                    }
+                    taken
+                }
                 Err(error) => Err(Stop::from(error)),
             };
             match taken {
@@ -200,10 +212,16 @@ impl Session {
         Ok(())
     }
 
-    /// Takes the entries that are whole and verified, parents before children. Ingest them, then call
-    /// [`Session::settle`].
-    pub fn take_entries(&mut self) -> Vec<Entry> {
-        if self.phase == Phase::Closed { Vec::new() } else { self.receiving.take_entries() }
+    /// Takes entries that are whole and verified, parents before children, so many at most. Ingest them, then call
+    /// [`Session::settle`]. The others wait, and what they cost of the peer's credit with them.
+    pub fn take_entries(&mut self, count_max: usize) -> Vec<Entry> {
+        if self.has_entries() { self.receiving.take_entries(count_max) } else { Vec::new() }
+    }
+
+    /// Says whether there are entries to take; also what a peer had sent that said BYE.
+    #[must_use]
+    pub fn has_entries(&self) -> bool {
+        (self.phase != Phase::Closed || self.is_closed_by_peer) && self.receiving.has_entries()
     }
 
     /// Notes that the entries taken have been ingested; finds out from `view` what became of them.
@@ -251,26 +269,6 @@ impl Session {
             self.review(view)?;
         }
         Ok(())
-    }
-
-    /// Ends the session if the peer has owed something for too long. Call about once a second.
-    pub fn tick(&mut self, now_ms: u64) {
-        let is_owed = match self.phase {
-            Phase::AwaitingHello => true,
-            Phase::Closed => false,
-            Phase::Running => {
-                self.receiving.awaits_payloads()
-                    || (matches!(self.pull, Pull::Requested(_)) && self.receiving.has_allowance())
-                    || matches!(self.access, Access::Farewell { .. })
-            }
-        };
-        self.owed_since_ms = is_owed.then(|| self.owed_since_ms.unwrap_or(now_ms));
-        if self.owed_since_ms.is_some_and(|since_ms| now_ms.saturating_sub(since_ms) > STALL_MS) {
-            self.close(match &self.access {
-                Access::Farewell { text, .. } => bye(ByeCode::Farewell, text),
-                _ => bye(ByeCode::Stalled, "nothing came for too long"),
-            });
-        }
     }
 
     /// Closes the session from this side.

@@ -2,10 +2,12 @@
 //!
 //! The caller hands over what happened on the network ([`PeerEvent`]) in batches, with its [`SyncHost`] and the time;
 //! the hub feeds the sessions, ingests what they received in one go, judges anew who may sync, and answers with
-//! [`Command`]s for the driver. It also decides whom to dial and when, and keeps for each peer what `treaty status` shows.
+//! [`Command`]s for the driver. A turn ingests only as much as there is time for, so that no peer waits for long, however
+//! much has come. It also decides whom to dial and when, and keeps for each peer what `treaty status` shows.
 //! One connection per peer is kept; of two, that which the smaller key dialled.
 
 mod event;
+mod pace;
 mod peers;
 mod target;
 
@@ -23,6 +25,7 @@ use crate::limits::{LINKS_MAX, OUTPUT_BYTES, OUTPUT_WINDOW_BYTES};
 pub use event::{Command, HubEvent, LinkId, PeerEvent, TargetId};
 pub use peers::PeerStatus;
 
+use pace::{Listening, Pace};
 use peers::{Peers, is_fault};
 use target::Targets;
 
@@ -39,6 +42,10 @@ pub struct Hub {
     fetched: BTreeMap<EntryId, LinkId>,
     /// What was in the log when it was last judged who may sync.
     judged: Past,
+    pace: Pace,
+    listening: Listening,
+    /// Whose entries are ingested first in the next turn.
+    next_served: LinkId,
     is_closing: bool,
 }
 
@@ -72,13 +79,17 @@ impl Hub {
             fault_count: 0,
             fetched: BTreeMap::new(),
             judged: Past::EMPTY,
+            pace: Pace::new(),
+            listening: Listening::default(),
+            next_served: LinkId(0),
             is_closing: false,
         }
     }
 
     /// Takes what happened, perhaps nothing but new entries in the log, and answers with what is to be done.
     ///
-    /// To be called with every batch of events, and after each local import, so that new entries go out.
+    /// To be called with every batch of events, and after each local import, so that new entries go out; and again as long as
+    /// [`Hub::is_behind`].
     ///
     /// # Errors
     /// The host's error; then call [`Hub::close`] and drop the host.
@@ -88,11 +99,17 @@ impl Hub {
         events: impl IntoIterator<Item = PeerEvent>,
         now_ms: u64,
     ) -> Result<Vec<Command>, H::Error> {
-        let mut touched = BTreeSet::new();
+        let times = Times { now_ms, listened_ms: self.listening.at(now_ms) };
+        let (mut touched, mut is_tick) = (BTreeSet::new(), false);
         for event in events {
-            self.take(host, event, now_ms, &mut touched)?;
+            is_tick |= matches!(event, PeerEvent::Tick);
+            self.take(host, event, times, &mut touched)?;
         }
-        self.ingest(host, &touched)?;
+        if is_tick {
+            // After everything that has come.
+            self.links.values_mut().for_each(|link| link.session.tick(times.listened_ms));
+        }
+        self.ingest(host, touched)?;
         self.judge_again(host)?;
         self.write(host)?;
         self.report();
@@ -102,6 +119,17 @@ impl Hub {
             self.targets.dial(now_ms, &identities, &mut self.commands);
         }
         Ok(std::mem::take(&mut self.commands))
+    }
+
+    /// Says whether entries that have come wait to be ingested, with more time.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.links.values().any(|link| link.session.has_entries())
+    }
+
+    /// Notes how long the last [`Hub::handle`] took, by which the next one ingests more or less.
+    pub fn took(&mut self, turn_ms: u64) {
+        self.pace.took(turn_ms);
     }
 
     /// Takes what there is to tell since the last call.
@@ -143,16 +171,16 @@ impl Hub {
         &mut self,
         host: &H,
         event: PeerEvent,
-        now_ms: u64,
+        Times { now_ms, listened_ms }: Times,
         touched: &mut BTreeSet<LinkId>,
     ) -> Result<(), H::Error> {
         match event {
             PeerEvent::Linked { link, identity, address, target } => {
-                self.open(host, link, NewLink { identity, address, target }, now_ms)?;
+                self.open(host, link, NewLink { identity, address, target }, listened_ms)?;
             }
             PeerEvent::Received { link, bytes } => {
                 if let Some(known) = self.links.get_mut(&link) {
-                    known.session.receive(&bytes, now_ms, &host.view())?;
+                    known.session.receive(&bytes, listened_ms, &host.view())?;
                     touched.insert(link);
                 }
             }
@@ -172,12 +200,12 @@ impl Hub {
                 }
             }
             PeerEvent::Found { target } => self.targets.add(target),
-            PeerEvent::Tick => self.links.values_mut().for_each(|link| link.session.tick(now_ms)),
+            PeerEvent::Tick => {}
         }
         Ok(())
     }
 
-    fn open<H: SyncHost>(&mut self, host: &H, id: LinkId, new: NewLink, now_ms: u64) -> Result<(), H::Error> {
+    fn open<H: SyncHost>(&mut self, host: &H, id: LinkId, new: NewLink, listened_ms: u64) -> Result<(), H::Error> {
         let role = if new.target.is_some() { Role::Dialler } else { Role::Listener };
         if let Some(target) = new.target {
             self.targets.link(target, new.identity);
@@ -187,7 +215,7 @@ impl Hub {
         if let Some(text) = self.objection(id, &new.identity, role) {
             session.close(bye(ByeCode::Duplicate, text));
         }
-        session.tick(now_ms);
+        session.tick(listened_ms);
         let link = Link {
             identity: new.identity,
             address: new.address,
@@ -242,22 +270,28 @@ impl Hub {
         })
     }
 
-    /// Ingests what the touched sessions hold ready, in one go.
-    fn ingest<H: SyncHost>(&mut self, host: &mut H, touched: &BTreeSet<LinkId>) -> Result<(), H::Error> {
+    /// Ingests what the sessions hold ready, in one go, and as much as there is time for. Each time another one comes first.
+    fn ingest<H: SyncHost>(&mut self, host: &mut H, mut touched: BTreeSet<LinkId>) -> Result<(), H::Error> {
         let mut batch: Vec<Entry> = Vec::new();
-        for id in touched {
-            if let Some(link) = self.links.get_mut(id) {
-                batch.extend(link.session.take_entries());
-            }
+        let (before, after): (Vec<LinkId>, Vec<LinkId>) = self.links.keys().partition(|id| **id < self.next_served);
+        for id in after.into_iter().chain(before) {
+            let room = self.pace.entries_max() - batch.len();
+            let Some(link) = self.links.get_mut(&id).filter(|link| room > 0 && link.session.has_entries()) else {
+                continue;
+            };
+            batch.extend(link.session.take_entries(room));
+            touched.insert(id);
+            self.next_served = LinkId(id.0.saturating_add(1));
         }
         for entry in &batch {
             self.fetched.remove(entry.id());
         }
+        self.pace.judged(batch.len());
         if !batch.is_empty() {
             host.ingest(batch)?;
         }
         for id in touched {
-            if let Some(link) = self.links.get_mut(id) {
+            if let Some(link) = self.links.get_mut(&id) {
                 link.session.settle(&host.view())?;
             }
         }
@@ -347,10 +381,17 @@ impl Hub {
         }
     }
 
-    /// Forgets connections that broke, once what they brought last was taken and reported.
+    /// Forgets connections that broke, once what they brought was taken and reported, or the peer is there anew.
     fn lose_all(&mut self, now_ms: u64) {
-        let lost: Vec<(LinkId, String)> =
-            self.links.iter_mut().filter_map(|(id, link)| Some((*id, link.lost.take()?))).collect();
+        let there: BTreeSet<Identity> =
+            self.links.values().filter(|link| link.lost.is_none()).map(|link| link.identity).collect();
+        let done = |link: &Link| !link.session.has_entries() || there.contains(&link.identity);
+        let lost: Vec<(LinkId, String)> = self
+            .links
+            .iter_mut()
+            .filter(|(_, link)| done(link))
+            .filter_map(|(id, link)| Some((*id, link.lost.take()?)))
+            .collect();
         for (id, reason) in lost {
             self.lose(id, &reason, now_ms);
         }
@@ -385,6 +426,13 @@ impl Link {
         self.is_closing = true;
         commands.push(Command::Close { link: id });
     }
+}
+
+/// The time, and how much of it this node has listened.
+#[derive(Clone, Copy)]
+struct Times {
+    now_ms: u64,
+    listened_ms: u64,
 }
 
 /// What one connection fetches, among all.

@@ -9,18 +9,18 @@ use treaty_net::hub::{Command, Hub, HubEvent, LinkId, PeerEvent, TargetId};
 use crate::node::{Host, genesis, keypair};
 
 /// A hub with its log, and the time.
-struct Desk {
-    hub: Hub,
-    host: Host,
-    now_ms: u64,
+pub(crate) struct Desk {
+    pub(crate) hub: Hub,
+    pub(crate) host: Host,
+    pub(crate) now_ms: u64,
 }
 
 impl Desk {
-    fn of(seed: u8) -> Desk {
+    pub(crate) fn of(seed: u8) -> Desk {
         Desk { hub: Hub::new(keypair(seed).identity()), host: Host::founding(keypair(seed)), now_ms: 0 }
     }
 
-    fn tell(&mut self, event: PeerEvent) -> Vec<Command> {
+    pub(crate) fn tell(&mut self, event: PeerEvent) -> Vec<Command> {
         self.hub.handle(&mut self.host, [event], self.now_ms).unwrap()
     }
 
@@ -36,7 +36,7 @@ impl Desk {
         panic!("it never dials");
     }
 
-    fn linked(&mut self, link: u64, identity: Identity, target: Option<u64>) -> Vec<Command> {
+    pub(crate) fn linked(&mut self, link: u64, identity: Identity, target: Option<u64>) -> Vec<Command> {
         let (link, target) = (LinkId(link), target.map(TargetId));
         self.tell(PeerEvent::Linked { link, identity, address: "there".to_owned(), target })
     }
@@ -47,7 +47,7 @@ fn target_of(seed: u8) -> Target {
 }
 
 /// The BYE that these commands write on a connection.
-fn bye_on(link: u64, commands: &[Command]) -> Option<ByeCode> {
+pub(crate) fn bye_on(link: u64, commands: &[Command]) -> Option<ByeCode> {
     commands.iter().find_map(|command| match command {
         Command::Write { link: LinkId(on), bytes } if *on == link => {
             let mut reader = FrameReader::default();

@@ -5,6 +5,7 @@
 mod hostile;
 mod hub;
 mod node;
+mod patience;
 mod quic;
 mod replicas;
 mod spaces;

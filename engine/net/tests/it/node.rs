@@ -184,7 +184,7 @@ impl Node {
         let thread = std::thread::spawn(move || {
             let began = Instant::now();
             let mut hub = Hub::new(identity);
-            while let Some(batch) = inbox.next_batch() {
+            while let Some(batch) = if hub.is_behind() { Some(inbox.batch_at_hand()) } else { inbox.next_batch() } {
                 let mut events = vec![];
                 let (mut is_stopping, mut is_cut) = (false, false);
                 for order in batch {
@@ -200,6 +200,7 @@ impl Node {
                 }
                 let now_ms = u64::try_from(began.elapsed().as_millis()).unwrap();
                 driver.execute(hub.handle(&mut host, events, now_ms).unwrap());
+                hub.took(u64::try_from(began.elapsed().as_millis()).unwrap() - now_ms);
                 for event in hub.take_events() {
                     let _ = tell.send(event);
                 }

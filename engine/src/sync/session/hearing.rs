@@ -21,6 +21,7 @@ impl Session {
         match (self.phase, frame) {
             (_, Frame::Bye(bye)) => {
                 self.phase = Phase::Closed;
+                self.is_closed_by_peer = true;
                 self.control.clear();
                 self.events.push(SessionEvent::Closed { bye, is_by_peer: true });
                 Ok(())

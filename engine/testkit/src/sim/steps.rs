@@ -294,7 +294,7 @@ pub(super) fn talk(
         return world.links[index].write(side, &world.nodes[node].replica, bytes_max);
     }
     let moved = world.links[index].read(side, &world.nodes[node].replica, bytes_max, world.now)?;
-    let entries = world.links[index].sessions[side].take_entries();
+    let entries = world.links[index].sessions[side].take_entries(usize::MAX);
     let link_count = world.links.len();
     world.statistics.add("synced", entries.len() as u64);
     hear(world, node, entries)?;

@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 use treaty_engine::hash::{EntryId, SpaceId};
 use treaty_engine::identity::{Keypair, Signature, Unverified};
-use treaty_engine::limits::{CREDIT_ENTRIES, FRAME_BYTES_MAX, STALL_MS, UNKNOWN_PARENT_COUNT_MAX};
+use treaty_engine::limits::{
+    CREDIT_ENTRIES, FRAME_BYTES_MAX, PATIENCE_MS, PAYLOAD_CHUNK_BYTES_MAX, STALL_MS, UNKNOWN_PARENT_COUNT_MAX,
+};
 use treaty_engine::log::{Entry, EntryDraft, Header};
 use treaty_engine::sync::{
     Access, Alone, ByeCode, Credit, EntryItem, Frame, FrameReader, Heads, Hello, PayloadChunk, Role, Session,
@@ -35,7 +37,7 @@ impl Victim {
 
     fn hear_bytes(&mut self, bytes: &[u8]) {
         self.session.receive(bytes, 0, &self.node.view()).unwrap();
-        self.node.ingest(self.session.take_entries());
+        self.node.ingest(self.session.take_entries(usize::MAX));
         self.session.settle(&self.node.view()).unwrap();
     }
 
@@ -209,6 +211,98 @@ fn a_peer_that_owes_something_and_is_silent_is_left() {
     idle.session.tick(0);
     idle.session.tick(1000 * STALL_MS);
     assert_eq!(idle.bye(), None, "nothing is owed");
+}
+
+/// When a peer is left that says something every ten seconds, in milliseconds; none if it is not.
+fn left_after(victim: &mut Victim, frames: impl IntoIterator<Item = Frame>) -> Option<u64> {
+    let mut now_ms = 0;
+    victim.session.tick(now_ms);
+    for frame in frames {
+        for _ in 0..10 {
+            now_ms += 1_000;
+            victim.session.tick(now_ms);
+        }
+        if victim.bye() == Some(ByeCode::Stalled) {
+            return Some(now_ms);
+        }
+        victim.session.receive(&frame.encode(), now_ms, &victim.node.view()).unwrap();
+    }
+    None
+}
+
+/// A victim that asks for a payload of a megabyte, and the payload in pieces.
+fn asking(piece_bytes: usize) -> (Victim, Vec<Frame>) {
+    let node = Node::founder(1);
+    let payload = vec![7; 1 << 20];
+    let entry = entry_on(node.space, &[node.space.0], 1, &payload);
+    let mut victim = Victim::greeted(&[*entry.id()]);
+    victim.hear(&[Frame::Entries(vec![item(&entry, false)])]);
+    assert!(victim.frames().iter().any(|frame| matches!(frame, Frame::Want(_))));
+    let chunk = |(index, bytes): (usize, &[u8])| {
+        let offset = u32::try_from(index * piece_bytes).unwrap();
+        Frame::Payload(PayloadChunk { id: *entry.id(), offset, bytes: bytes.to_vec() })
+    };
+    (victim, payload.chunks(piece_bytes).enumerate().map(chunk).collect())
+}
+
+#[test]
+fn a_peer_that_owes_something_and_talks_of_something_else_is_left_later() {
+    let nothing = || std::iter::repeat_n(Frame::Credit(Credit { entries: 0, bytes: 0 }), 100);
+    let expected = Some(PATIENCE_MS + 10_000);
+    assert_eq!(left_after(&mut Victim::greeted(&[EntryId([5; 32])]), nothing()), expected);
+    assert_eq!(left_after(&mut asking(1).0, nothing()), expected);
+    assert_eq!(left_after(&mut Victim::greeted(&[]), nothing()), None, "nothing is owed");
+}
+
+#[test]
+fn a_payload_may_come_slowly_but_not_crumb_by_crumb() {
+    let (mut victim, crumbs) = asking(1);
+    assert_eq!(left_after(&mut victim, crumbs), Some(PATIENCE_MS + 10_000));
+    let (mut victim, pieces) = asking(1 << 14);
+    assert!(u64::try_from(pieces.len()).unwrap() * 10_000 > 2 * PATIENCE_MS, "it takes long");
+    assert_eq!(left_after(&mut victim, pieces), None);
+    assert_eq!(victim.session.take_entries(9).len(), 1);
+}
+
+#[test]
+fn who_dials_waits_longer_for_an_answer_than_who_listens_for_the_first_word() {
+    let waits = [(Role::Listener, STALL_MS), (Role::Dialler, PATIENCE_MS)];
+    for (role, wait_ms) in waits {
+        let node = Node::founder(1);
+        let session = Session::open(node.space, role, Access::Full, &node.view()).unwrap();
+        let mut victim = Victim { node, session, heard: FrameReader::default() };
+        victim.session.tick(0);
+        victim.session.tick(wait_ms);
+        assert_eq!(victim.bye(), None);
+        victim.session.tick(wait_ms + 1);
+        assert_eq!(victim.bye(), Some(ByeCode::Stalled));
+    }
+}
+
+#[test]
+fn whole_payloads_that_wait_to_be_taken_leave_less_room_for_others() {
+    let node = Node::founder(1);
+    let payload = vec![7; 1 << 20];
+    let entries: Vec<Entry> =
+        (0..8_u8).map(|n| entry_on(node.space, &[node.space.0], 1, &[&payload[1..], &[n]].concat())).collect();
+    let ids: Vec<EntryId> = entries.iter().map(|entry| *entry.id()).collect();
+    let mut victim = Victim::greeted(&ids);
+    let items = entries.iter().map(|entry| item(entry, false)).collect();
+    victim.session.receive(&Frame::Entries(items).encode(), 0, &victim.node.view()).unwrap();
+    let wanted = |victim: &mut Victim| -> usize {
+        victim.frames().iter().map(|frame| if let Frame::Want(ids) = frame { ids.len() } else { 0 }).sum()
+    };
+    assert_eq!(wanted(&mut victim), 4, "4 MiB");
+    for entry in &entries[..4] {
+        for (index, bytes) in entry.payload().chunks(PAYLOAD_CHUNK_BYTES_MAX).enumerate() {
+            let offset = u32::try_from(index * PAYLOAD_CHUNK_BYTES_MAX).unwrap();
+            let chunk = Frame::Payload(PayloadChunk { id: *entry.id(), offset, bytes: bytes.to_vec() });
+            victim.session.receive(&chunk.encode(), 0, &victim.node.view()).unwrap();
+        }
+    }
+    assert_eq!(wanted(&mut victim), 0, "they fill the window until they are taken");
+    assert_eq!(victim.session.take_entries(3).len(), 3);
+    assert_eq!(wanted(&mut victim), 3);
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl Edge {
             return false;
         }
         session.receive(&bytes, 0, &node.view()).unwrap();
-        node.ingest(session.take_entries());
+        node.ingest(session.take_entries(usize::MAX));
         session.settle(&node.view()).unwrap();
         true
     }

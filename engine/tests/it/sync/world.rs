@@ -195,7 +195,7 @@ impl Pair {
     }
 
     fn ingest(&mut self, nodes: &mut [Node; 2], side: usize) {
-        nodes[side].ingest(self.sessions[side].take_entries());
+        nodes[side].ingest(self.sessions[side].take_entries(usize::MAX));
         self.sessions[side].settle(&nodes[side].view()).unwrap();
         self.events[side].extend(self.sessions[side].take_events());
     }
