@@ -313,13 +313,14 @@ pub trait Database: Send {
 /// Events go on while it lives.
 pub trait Watch {}
 
-/// Pauses between looks, in milliseconds.
+/// Pauses between looks: each is longer than the one before, until something is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rhythm {
-    /// Longest pause while something was found lately: pauses double from 1 up to it.
-    pub burst_ms_max: u64,
-    /// First pause after that.
-    pub idle_ms_min: u64,
-    /// Longest pause: how late a write is noticed where there are no events.
-    pub idle_ms_max: u64,
+    /// First pause after something was found, in milliseconds; at least 1.
+    pub pause_ms_min: u64,
+    /// By which part of itself a pause is longer than the one before, and by a millisecond at least: 1 doubles it. Where there
+    /// are no events, a write comes late by such a part of the time since the last one.
+    pub growth_part: u64,
+    /// Longest pause, in milliseconds: how late a write is noticed at most where there are no events.
+    pub pause_ms_max: u64,
 }

@@ -14,8 +14,11 @@ use crate::session::{Reader, Session, rows_per_second, until_visible};
 const ROWS_SINGLE: u32 = 3_000;
 const ROWS_GROUPED: u32 = 50_000;
 const ROWS_MIXED: u32 = 30_000;
-/// Rows whose way is timed one by one.
-const TIMED: u32 = 300;
+/// Rows whose way is timed one by one, with their pauses: as from somebody who types, and as from somebody who thinks between.
+const PACES: [Pace; 2] = [
+    Pace { name: "write_to_visible", row_count: 300, pause: Duration::from_millis(10) },
+    Pace { name: "write_to_visible.sparse", row_count: 150, pause: Duration::from_millis(200) },
+];
 /// How long an idle sidecar is watched, in seconds.
 const IDLE_SECONDS: u32 = 10;
 
@@ -85,48 +88,68 @@ fn rates(writer: &mut Session, reader: &mut Session, size: u32, row_count: u32) 
     Rates { written, visible }
 }
 
+/// How often rows are written one by one.
+struct Pace {
+    name: &'static str,
+    row_count: u32,
+    pause: Duration,
+}
+
 /// Single rows with pauses, from before the write is sent until another cluster shows it, with sidecars that look for rows and
 /// with such that are notified; then nothing for a while.
 pub(crate) fn latency(clusters: &Clusters, figures: &mut Figures) {
     let mut logical = Logical::start(clusters);
     let theirs = waits(&mut logical.source, &mut logical.target);
     drop(logical);
+    add_waits(figures, "logical", &theirs, None);
     for (name, arguments) in [("treaty", [].as_slice()), ("treaty_notify", &["--postgres-notify"])] {
         let (first, second) = (Node::on_server(clusters.source), Node::on_server(clusters.target));
         let members = Members::start_with(first, second, arguments);
         let (mut writer, mut reader) = (application(&members.first), application(&members.second));
         let ours = waits(&mut writer, &mut reader);
-        for (which, share) in [("p50", 0.5), ("p99", 0.99)] {
-            let [theirs, ours] = [&theirs, &ours].map(|waits| percentile(&mut waits.clone(), share));
-            figures.add(&format!("pipeline.write_to_visible.{which}.{name}"), "ms", ours);
-            figures.add(&format!("pipeline.write_to_visible.{which}.{name}.share"), "of logical", ours / theirs);
-        }
+        add_waits(figures, name, &ours, Some(&theirs));
         wait_in_step(&[&members.first, &members.second]);
         idle(figures, name, &members.up_first, &mut writer);
     }
-    for (which, share) in [("p50", 0.5), ("p99", 0.99)] {
-        let theirs = percentile(&mut theirs.clone(), share);
-        figures.add(&format!("pipeline.write_to_visible.{which}.logical"), "ms", theirs);
-    }
 }
 
-fn waits(writer: &mut Session, reader: &mut Session) -> Vec<f64> {
-    let mut waits = Vec::new();
-    for number in 0..TIMED {
-        let start = Instant::now();
-        writer.insert(number..number + 1, 1);
-        until_visible(reader, number + 1);
-        waits.push(start.elapsed().as_secs_f64() * 1e3);
-        std::thread::sleep(Duration::from_millis(10));
+/// Times the rows of each pace.
+fn waits(writer: &mut Session, reader: &mut Session) -> [Vec<f64>; PACES.len()] {
+    let mut next = 0;
+    PACES.map(|pace| {
+        let numbers = next..next + pace.row_count;
+        next = numbers.end;
+        let timed = |number| {
+            std::thread::sleep(pace.pause);
+            let start = Instant::now();
+            writer.insert(number..number + 1, 1);
+            until_visible(reader, number + 1);
+            start.elapsed().as_secs_f64() * 1e3
+        };
+        numbers.map(timed).collect()
+    })
+}
+
+/// Adds figures of each pace.
+fn add_waits(figures: &mut Figures, name: &str, waits: &[Vec<f64>], theirs: Option<&[Vec<f64>; PACES.len()]>) {
+    for (index, pace) in PACES.iter().enumerate() {
+        for (which, share) in [("p50", 0.5), ("p99", 0.99)] {
+            let figure = format!("pipeline.{}.{which}.{name}", pace.name);
+            let waited = percentile(&mut waits[index].clone(), share);
+            figures.add(&figure, "ms", waited);
+            if let Some(theirs) = theirs {
+                let theirs = percentile(&mut theirs[index].clone(), share);
+                figures.add(&format!("{figure}.share"), "of logical", waited / theirs);
+            }
+        }
     }
-    waits
 }
 
 /// What a sidecar costs that has nothing to do, and what its questions cost the server.
 fn idle(figures: &mut Figures, name: &str, sidecar: &Sidecar, writer: &mut Session) {
     let server = writer.number(
         "SELECT coalesce(max(pid), 0)::bigint FROM pg_stat_activity
-         WHERE application_name = 'treaty' AND datname = current_database()",
+         WHERE application_name = 'treaty' AND datname = current_database() AND query NOT LIKE 'LISTEN%'",
     );
     let server = u32::try_from(server).expect("a process");
     assert_ne!(server, 0, "the sidecar's connection is not called treaty");

@@ -23,10 +23,10 @@ const CHANNEL: &str = "treaty";
 /// Pause before connecting again.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// Looking alone: quick after a write, and four times a second when nothing comes.
-const POLLING: Rhythm = Rhythm { burst_ms_max: 16, idle_ms_min: 32, idle_ms_max: 250 };
+/// Looking alone: often after a write, and four times a second when nothing has come for two.
+const POLLING: Rhythm = Rhythm { pause_ms_min: 1, growth_part: 8, pause_ms_max: 250 };
 /// While every writer tells: no look is needed but to find out that the server is gone.
-pub(super) const ARMED: Rhythm = Rhythm { burst_ms_max: 1, idle_ms_min: 1_000, idle_ms_max: 1_000 };
+pub(super) const ARMED: Rhythm = Rhythm { pause_ms_min: 1_000, growth_part: 1, pause_ms_max: 1_000 };
 
 /// Whether the sidecar is told of commits, and what is to be done for that.
 #[derive(Debug)]

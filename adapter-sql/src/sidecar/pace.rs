@@ -24,15 +24,13 @@ impl Pace {
     ///
     /// * `rhythm` - how often to look from now on.
     pub(super) fn looked(&mut self, now_ms: u64, look: Look, rhythm: Rhythm) {
+        let Rhythm { pause_ms_min, growth_part, pause_ms_max } = rhythm;
         if look == Look::Changed {
             self.pause_ms = 1;
         }
+        self.pause_ms = self.pause_ms.max(pause_ms_min).min(pause_ms_max);
         self.next_ms = now_ms.saturating_add(self.pause_ms);
-        let Rhythm { burst_ms_max, idle_ms_min, idle_ms_max } = rhythm;
-        self.pause_ms = match self.pause_ms.saturating_mul(2) {
-            doubled if doubled <= burst_ms_max => doubled,
-            doubled => doubled.max(idle_ms_min).min(idle_ms_max),
-        };
+        self.pause_ms += (self.pause_ms / growth_part.max(1)).max(1);
     }
 
     /// Returns how long to wait before the next look.
@@ -45,7 +43,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    const RHYTHM: Rhythm = Rhythm { burst_ms_max: 128, idle_ms_min: 250, idle_ms_max: 1_000 };
+    const RHYTHM: Rhythm = Rhythm { pause_ms_min: 1, growth_part: 1, pause_ms_max: 1_000 };
 
     fn waits(pace: &mut Pace, now_ms: &mut u64, count: usize) -> Vec<u64> {
         (0..count)
@@ -66,5 +64,28 @@ mod tests {
         assert_eq!(waits(&mut pace, &mut now_ms, 4), [0, 1, 2, 4]);
         pace.looked(now_ms, Look::Changed, RHYTHM);
         assert_eq!(waits(&mut pace, &mut now_ms, 3), [1, 2, 4]);
+    }
+    #[test]
+    fn a_write_is_noticed_an_eighth_of_the_time_late_that_nothing_came() {
+        let rhythm = Rhythm { pause_ms_min: 1, growth_part: 8, pause_ms_max: 250 };
+        let (mut pace, mut now_ms, mut look_count) = (Pace::new(0), 0, 0);
+        while now_ms < 10_000 {
+            pace.looked(now_ms, Look::Unchanged, rhythm);
+            let wait_ms = pace.wait_ms(now_ms);
+            assert!(wait_ms <= (now_ms / 7).clamp(16, 250), "{wait_ms} after {now_ms}");
+            (now_ms, look_count) = (now_ms + wait_ms, look_count + 1);
+        }
+        assert_eq!(look_count, 72);
+    }
+
+    #[test]
+    fn who_is_told_of_writes_looks_once_a_second() {
+        let rhythm = Rhythm { pause_ms_min: 1_000, growth_part: 1, pause_ms_max: 1_000 };
+        let mut pace = Pace::new(0);
+        for now_ms in [0, 1_000, 2_000] {
+            assert_eq!(pace.wait_ms(now_ms), 0);
+            pace.looked(now_ms, Look::Unchanged, rhythm);
+            assert_eq!(pace.wait_ms(now_ms), 1_000);
+        }
     }
 }

@@ -22,7 +22,7 @@ const EVENTS_MAX: u32 = 16;
 /// Events so soon after a pause came with one before it.
 const EVENT_BURST: Duration = Duration::from_micros(50);
 /// How often to look: commits become visible up to 100 ms after their event.
-pub(super) const RHYTHM: Rhythm = Rhythm { burst_ms_max: 128, idle_ms_min: 250, idle_ms_max: 1_000 };
+pub(super) const RHYTHM: Rhythm = Rhythm { pause_ms_min: 1, growth_part: 1, pause_ms_max: 1_000 };
 
 /// Calls `on_event` when a file of the database may have been written; none if its directory cannot be watched.
 pub(super) fn watch(database: &Path, on_event: Box<dyn Fn() + Send>) -> Option<Box<dyn Watch>> {
