@@ -10,6 +10,7 @@ use treaty_schema::Schema;
 use super::guard::Guard;
 use super::rows::ReadSize;
 use super::session::{Purpose, Session, doing, statement};
+use super::silence::Patience;
 use super::sweep::Sweep;
 use super::table::TableSql;
 use super::wake::Wake;
@@ -57,6 +58,13 @@ impl PostgresDatabase {
             wake: Wake::new(is_notified),
             sweep: Sweep::default(),
         })
+    }
+
+    /// Changes how long to wait for the server: a minute or so is right for most.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Patience) -> PostgresDatabase {
+        self.session.set_patience(patience);
+        self
     }
 }
 
@@ -330,7 +338,7 @@ impl Database for PostgresDatabase {
     }
 
     fn watch(&mut self, on_event: Box<dyn Fn() + Send>) -> Option<Box<dyn Watch>> {
-        self.wake.watch(self.session.options(), on_event)
+        self.wake.watch(&self.session, on_event)
     }
 
     fn rhythm(&self) -> Rhythm {

@@ -1,7 +1,7 @@
 //! The application's PostgreSQL database.
 //!
 //! * [`PostgresDatabase`] - it all, as a [`Database`](crate::database::Database).
-//! * [`Session`] - one connection, for a thread that blocks.
+//! * [`Session`] - one connection, for a thread that blocks; `silence` - a server that does not answer.
 //! * `scope` - transactions and locks; `queue`, `rows`, `table`, `values` - what is read and written in them.
 //! * `state`, `rollbacks` - the bookkeeping tables.
 //! * `writer` - a batch of rows.
@@ -19,6 +19,7 @@ mod rollbacks;
 mod rows;
 mod scope;
 mod session;
+mod silence;
 mod state;
 mod sweep;
 mod table;
@@ -31,3 +32,4 @@ mod writer;
 pub use database::PostgresDatabase;
 pub(crate) use peek::PostgresPeek;
 pub use session::{Purpose, Session};
+pub use silence::Patience;

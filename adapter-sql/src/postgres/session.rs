@@ -3,14 +3,13 @@
 //! The connection is made with settings of its own, whatever role, database and server have set, so that values print in one
 //! way. A connection that is lost ([`Failure::is_lost`]) is made again by the next statement, never in the middle of a
 //! transaction: whoever had one open is told so by that very error. After any failure the transaction is over; only
-//! [`Session::rollback_to_savepoint`] goes on in it.
-
-use std::time::Duration;
+//! [`Session::rollback_to_savepoint`] goes on in it. A server that falls [silent](super::silence) is lost, too.
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Decode, Executor, Postgres, Row, Type};
 use tokio::runtime::Runtime;
 
+use super::silence::{self, Backend, KEEPALIVE, PATIENCE, Patience};
 use crate::database::{Cause, DatabaseError};
 
 /// Oldest server, as `server_version_num` says it.
@@ -19,9 +18,6 @@ const VERSION_MIN: i32 = 130_000;
 const STATEMENTS_MAX: usize = 2_000;
 /// Key of the advisory lock that one sidecar per database holds: `treaty` in ASCII.
 const SIDECAR_LOCK: i64 = 0x7472_6561_7479_0000;
-
-/// How long connecting may take.
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(15);
 
 /// Settings of every connection. The path is empty, so that nobody's table or operator is taken for another.
 const SETTINGS: &str = "
@@ -53,7 +49,7 @@ pub enum Purpose {
 
 /// No statement waits long for a lock: whoever waits tries again. Less than `deadlock_timeout`, so that of us and an application
 /// that wait for each other we are gone before the server looks for somebody to cancel.
-const PATIENCE: &str =
+const LOCK_PATIENCE: &str =
     "SELECT pg_catalog.set_config('lock_timeout', greatest(least(setting::bigint / 2, 2000), 1)::text, false)
 FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'";
 
@@ -72,6 +68,11 @@ pub struct Session {
     options: Box<PgConnectOptions>,
     purpose: Purpose,
     connection: Option<PgConnection>,
+    patience: Patience,
+    /// The server's end of the connection.
+    backend: Option<Backend>,
+    /// The server's end of one that was lost: it may not know.
+    left_behind: Option<Backend>,
     phase: Phase,
     /// How often the connection was lost.
     losses: u64,
@@ -105,8 +106,18 @@ impl Session {
         let options = options.clone().extra_float_digits(None);
         let options = options.application_name("treaty").statement_cache_capacity(STATEMENTS_MAX);
         let options = Box::new(options.disable_statement_logging());
-        let mut session =
-            Session { runtime, options, purpose, connection: None, phase: Phase::Idle, losses: 0, is_untold: false };
+        let mut session = Session {
+            runtime,
+            options,
+            purpose,
+            connection: None,
+            patience: PATIENCE,
+            backend: None,
+            left_behind: None,
+            phase: Phase::Idle,
+            losses: 0,
+            is_untold: false,
+        };
         session.connect().map_err(|failure| failure.opening(name(&session.options)))?;
         session.check_server()?;
         if purpose == Purpose::Sidecar {
@@ -123,6 +134,16 @@ impl Session {
     /// Returns what it connects with.
     pub fn options(&self) -> &PgConnectOptions {
         &self.options
+    }
+
+    /// Says how long to wait for the server.
+    pub(super) fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    /// Changes how long to wait for the server.
+    pub(super) fn set_patience(&mut self, patience: Patience) {
+        self.patience = patience;
     }
 
     /// Counts how often the connection was lost.
@@ -192,27 +213,21 @@ impl Session {
     /// Runs statements that take no values and return nothing.
     pub(crate) fn script(&mut self, sql: &str) -> Result<(), Failure> {
         self.connected()?;
-        let Session { runtime, connection, .. } = self;
-        let Some(connection) = connection else { return Err(Failure::lost()) };
-        let done = runtime.block_on(connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))));
+        let done = self.wait(async |connection| connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await);
         self.kept(done).map(|_| ())
     }
 
     /// Runs a statement; returns how many rows it concerned.
     pub(crate) fn execute(&mut self, statement: Statement<'_>) -> Result<u64, Failure> {
         self.connected()?;
-        let Session { runtime, connection, .. } = self;
-        let Some(connection) = connection else { return Err(Failure::lost()) };
-        let done = runtime.block_on(statement.execute(connection));
+        let done = self.wait(async |connection| statement.execute(connection).await);
         self.kept(done).map(|result| result.rows_affected())
     }
 
     /// Runs a query; returns all of its rows.
     pub(crate) fn fetch(&mut self, statement: Statement<'_>) -> Result<Vec<PgRow>, Failure> {
         self.connected()?;
-        let Session { runtime, connection, .. } = self;
-        let Some(connection) = connection else { return Err(Failure::lost()) };
-        let rows = runtime.block_on(statement.fetch_all(connection));
+        let rows = self.wait(async |connection| statement.fetch_all(connection).await);
         self.kept(rows)
     }
 
@@ -230,9 +245,20 @@ impl Session {
         column(&row, 0)
     }
 
+    /// Waits for the server's answer, on the connection that there is.
+    fn wait<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, sqlx::Error> {
+        let Session { runtime, connection, backend, options, patience, .. } = self;
+        let Some(connection) = connection else { return Err(Failure::lost().0) };
+        runtime.block_on(silence::answered(work(connection), backend.as_ref(), options, *patience))
+    }
+
     fn lose(&mut self) {
         if self.connection.take().is_some() {
             self.losses += 1;
+            self.left_behind = self.backend.take().or(self.left_behind.take());
         }
     }
 
@@ -265,10 +291,14 @@ impl Session {
     }
 
     fn connect(&mut self) -> Result<(), Failure> {
-        let Session { runtime, options, purpose, .. } = self;
-        let connected = async {
+        let Session { runtime, options, purpose, patience, left_behind, .. } = self;
+        let connecting = async {
             let mut connection = options.connect().await?;
             connection.execute(sqlx::raw_sql(SETTINGS)).await?;
+            connection.execute(sqlx::raw_sql(KEEPALIVE)).await?;
+            if let Some(left_behind) = left_behind {
+                left_behind.end(&mut connection).await?;
+            }
             match purpose {
                 Purpose::Sidecar => {
                     connection.execute(sqlx::raw_sql("SET default_transaction_read_only = off")).await?;
@@ -279,12 +309,13 @@ impl Session {
                     connection.execute(sqlx::raw_sql("SET default_transaction_read_only = on")).await?;
                 }
             }
-            connection.execute(sqlx::raw_sql(PATIENCE)).await?;
-            Ok(connection)
+            connection.execute(sqlx::raw_sql(LOCK_PATIENCE)).await?;
+            let backend = Backend::of(&mut connection).await?;
+            Ok((connection, backend))
         };
-        let connected = runtime.block_on(async { tokio::time::timeout(CONNECT_TIME_MAX, connected).await });
-        let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
-        self.connection = Some(connected.map_err(late).flatten().map_err(Failure)?);
+        let connected = runtime.block_on(async { silence::soon(connecting, *patience).await });
+        let (connection, backend) = connected.map_err(Failure)?;
+        (self.connection, self.backend, self.left_behind) = (Some(connection), Some(backend), None);
         Ok(())
     }
 
@@ -314,9 +345,9 @@ impl Session {
 
     /// Two connections have two processes of the server, and each keeps its own, unless a pooler shares them out.
     fn check_pooling(&mut self) -> Result<(), DatabaseError> {
-        let Session { runtime, options, connection, .. } = self;
+        let Session { runtime, options, connection, patience, .. } = self;
         let Some(connection) = connection else { return Ok(()) };
-        let pids = runtime.block_on(async {
+        let asking = async {
             let ask = || sqlx::raw_sql("SELECT pg_catalog.pg_backend_pid()");
             let before = connection.fetch_one(ask()).await?;
             let mut other = options.connect().await?;
@@ -325,7 +356,8 @@ impl Session {
             let after = connection.fetch_one(ask()).await?;
             other.close().await?;
             [before, beside, after].iter().map(|row| row.try_get_unchecked::<i32, _>(0)).collect::<Result<Vec<_>, _>>()
-        });
+        };
+        let pids = runtime.block_on(async { silence::soon(asking, *patience).await });
         let pids = pids.map_err(|cause| Failure(cause).opening(name(options)))?;
         if pids[0] == pids[2] && pids[0] != pids[1] {
             return Ok(());

@@ -10,12 +10,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use sqlx::Executor;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tracing::{debug, warn};
 use treaty_ddl::sql::postgres::{NOTIFY_OFF, NOTIFY_ON, SLEEP_LOCK};
 
 use super::session::{Session, doing, statement};
+use super::silence::{KEEPALIVE, Patience, soon};
 use crate::database::{DatabaseError, Look, Rhythm, Watch};
 
 /// The channel of NOTIFY.
@@ -94,18 +97,23 @@ impl Wake {
     }
 
     /// Listens on a connection of its own, in a thread of its own, if the operator chose NOTIFY.
-    pub(super) fn watch(&self, options: &PgConnectOptions, on_event: Box<dyn Fn() + Send>) -> Option<Box<dyn Watch>> {
+    pub(super) fn watch(&self, session: &Session, on_event: Box<dyn Fn() + Send>) -> Option<Box<dyn Watch>> {
         if !self.is_wanted {
             return None;
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.inspect_err(|failed| warn!(error = %failed, "nobody listens for NOTIFY")).ok()?;
         let (stop, stopped) = oneshot::channel();
-        let (options, is_listening) = (options.clone(), Arc::clone(&self.is_listening));
+        let ear = Ear {
+            options: session.options().clone(),
+            patience: session.patience(),
+            is_listening: Arc::clone(&self.is_listening),
+            on_event,
+        };
         let listening = move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = listen(&options, &is_listening, &*on_event) => {}
+                    () = ear.listen() => {}
                     // Also when the other end is dropped without a word.
                     _ = stopped => {}
                 }
@@ -130,33 +138,47 @@ struct Listening {
 
 impl Watch for Listening {}
 
-/// Calls `on_event` for each notification, and whenever some may have been missed.
-async fn listen(options: &PgConnectOptions, is_listening: &AtomicBool, on_event: &dyn Fn()) {
-    loop {
-        if let Err(failed) = listen_once(options, is_listening, on_event).await {
-            debug!(error = %failed, "listening for NOTIFY failed; connecting again");
-        }
-        is_listening.store(false, Ordering::Release);
-        on_event();
-        tokio::time::sleep(RETRY).await;
-    }
+/// What listens.
+struct Ear {
+    options: PgConnectOptions,
+    patience: Patience,
+    is_listening: Arc<AtomicBool>,
+    on_event: Box<dyn Fn() + Send>,
 }
 
-/// Listens until the connection is lost.
-async fn listen_once(
-    options: &PgConnectOptions,
-    is_listening: &AtomicBool,
-    on_event: &dyn Fn(),
-) -> Result<(), sqlx::Error> {
-    let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
-    let mut listener = PgListener::connect_with(&pool).await?;
-    listener.eager_reconnect(false);
-    listener.listen(CHANNEL).await?;
-    is_listening.store(true, Ordering::Release);
-    loop {
-        on_event();
-        if listener.try_recv().await?.is_none() {
-            return Ok(());
+impl Ear {
+    /// Calls `on_event` for each notification, and whenever some may have been missed.
+    async fn listen(&self) {
+        loop {
+            if let Err(failed) = self.listen_once().await {
+                debug!(error = %failed, "listening for NOTIFY failed; connecting again");
+            }
+            self.is_listening.store(false, Ordering::Release);
+            (self.on_event)();
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// Listens until the connection is lost.
+    async fn listen_once(&self) -> Result<(), sqlx::Error> {
+        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone());
+        let mut listener = soon(PgListener::connect_with(&pool), self.patience).await?;
+        listener.eager_reconnect(false);
+        soon((&mut listener).execute(sqlx::raw_sql(KEEPALIVE)), self.patience).await?;
+        soon(listener.listen(CHANNEL), self.patience).await?;
+        self.is_listening.store(true, Ordering::Release);
+        (self.on_event)();
+        loop {
+            match timeout(self.patience.silence, listener.try_recv()).await {
+                Ok(told) => match told? {
+                    Some(_) => (self.on_event)(),
+                    None => return Ok(()),
+                },
+                // Nobody wrote, or nobody is there.
+                Err(_) => {
+                    soon((&mut listener).execute("SELECT 1"), self.patience).await?;
+                }
+            }
         }
     }
 }

@@ -35,6 +35,8 @@ mod round_trip;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod silence;
+#[cfg(test)]
 mod start;
 #[cfg(test)]
 mod verdicts;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -33,6 +34,15 @@ pub(crate) struct ServerNode {
 impl ServerNode {
     /// Joins the space of a node, with a new database.
     pub(crate) fn join(other: &TestNode, seed: u8) -> ServerNode {
+        ServerNode::join_with(other, seed, |options| PostgresDatabase::open(options, Purpose::Sidecar, false).unwrap())
+    }
+
+    /// The same, with a way of its own to the database.
+    pub(crate) fn join_with(
+        other: &TestNode,
+        seed: u8,
+        open: impl FnOnce(&PgConnectOptions) -> PostgresDatabase,
+    ) -> ServerNode {
         let directory = tempfile::tempdir().unwrap();
         let store = Sqlite::open(&directory.path().join("log.sqlite"), Durability::Normal).unwrap();
         let mut replica = Replica::join(store, other.entries().remove(0), other.replica.space()).unwrap();
@@ -40,7 +50,7 @@ impl ServerNode {
         let identity = keypair.identity();
         let mut keys = Keystore::of(keypair, &Home::at(directory.path().to_owned()));
         let database = PostgresServer::shared().create_database();
-        let opened = PostgresDatabase::open(&options(&database), Purpose::Sidecar, false).unwrap();
+        let opened = open(&options(&database));
         let schema = replica.schema().clone();
         let owner = Owner { schema: &schema, space: replica.space(), identity, gap_ms: 0 };
         let mut link = ReplicaLink { replica: &mut replica, keys: &mut keys, now_ms: 0 };

@@ -18,6 +18,7 @@ mod scenario;
 pub mod scenarios;
 pub mod sim;
 mod story;
+mod wire;
 
 pub use bare_log::BareLog;
 pub use dag::{Dag, Node, keypair};
@@ -35,3 +36,4 @@ pub use random::{dag, shuffled};
 pub use scenario::{Evaluates, Scenario};
 pub use story::{AUTHORS, Story, told_value};
 pub use treaty_oracle::{CoTxName, History, ShownRow, Verdict, VoidReason};
+pub use wire::Wire;

@@ -4,6 +4,7 @@ mod fit;
 mod peek;
 mod queue;
 mod session;
+mod silence;
 mod values;
 mod wake;
 mod writer;

@@ -69,8 +69,7 @@ impl Sidecar {
         let installed = Installed::new(TABLE);
         let wake = Wake::new(true);
         let (event, woken) = channel();
-        let watch =
-            wake.watch(installed.session.options(), Box::new(move || event.send(()).unwrap_or_default())).unwrap();
+        let watch = wake.watch(&installed.session, Box::new(move || event.send(()).unwrap_or_default())).unwrap();
         woken.recv().unwrap();
         Sidecar { installed, wake, woken, _watch: watch }
     }
