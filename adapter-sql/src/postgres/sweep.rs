@@ -5,8 +5,8 @@ use crate::database::{DatabaseError, Look};
 
 /// Lines removed after which the queue is vacuumed: autovacuum comes by once a minute at most.
 const LINES: u64 = 20_000;
-/// Looks in a row that find nothing after which the queue's file is cut to its length, some ten seconds at an idle pace.
-const QUIET_LOOKS: u32 = 40;
+/// Looks in a row that find nothing after which the queue's file is cut to its length, some ten seconds at the pace of looks alone.
+const QUIET_LOOKS: u32 = 70;
 
 /// What is to be cleaned up.
 #[derive(Debug, Default)]
