@@ -125,13 +125,16 @@ impl PostgresServer {
         name
     }
 
-    /// Ends the sessions of a database, whatever they are doing; returns when they are gone.
-    pub fn end_sessions(&self, database: &str) {
-        let sessions =
-            format!("FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = '{database}'");
-        let ask =
-            |sql: String| self.psql("postgres", "postgres", &sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
-        while ask(format!("SELECT count(pg_terminate_backend(pid)) {sessions}")) != "0" {}
+    /// Ends the sessions of a database for which `condition` holds, an expression over `pg_stat_activity`; returns when they
+    /// are gone. There must be one.
+    pub fn end_sessions(&self, database: &str, condition: &str) {
+        let ask = |sql: &str| self.psql("postgres", "postgres", sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let pids = ask(&format!(
+            "SELECT string_agg(pid::text, ', ') FROM pg_stat_activity WHERE datname = '{database}' AND {condition}"
+        ));
+        assert!(!pids.is_empty(), "no session of {database} where {condition}");
+        let gone = format!("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid IN ({pids})");
+        while ask(&gone) != "0" {}
     }
 
     /// Runs a script in a session of its own, which ends at its first error; returns what its queries print, one line per

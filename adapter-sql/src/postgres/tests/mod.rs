@@ -71,6 +71,11 @@ impl Installed {
         PostgresServer::shared().psql(&self.name, &self.name, sql).unwrap()
     }
 
+    /// Ends sessions, and returns when they are gone.
+    fn end_sessions(&self, condition: &str) {
+        PostgresServer::shared().end_sessions(&self.name, condition);
+    }
+
     /// A second session, of an application that leaves its transactions open.
     fn other(&self) -> Session {
         let mut other = Session::open(&self.options, Purpose::Reading).unwrap();

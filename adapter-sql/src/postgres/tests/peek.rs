@@ -98,7 +98,7 @@ fn reading_goes_on_after_the_server_has_ended_the_session() {
     let (url, _) = installed();
     let mut peek = peek::open(&url).unwrap();
     let DatabaseUrl::Postgres(server) = &url else { panic!("{url}") };
-    PostgresServer::shared().end_sessions(server.options().unwrap().get_database().unwrap());
+    PostgresServer::shared().end_sessions(server.options().unwrap().get_database().unwrap(), "true");
     assert!(matches!(peek.state(), Err(PeekError::Read { .. })));
     assert_eq!(peek.state().unwrap().queued, 0);
 }

@@ -83,7 +83,7 @@ fn a_savepoint_survives_a_failure() {
 #[test]
 fn a_backend_that_is_killed_is_busy_once_and_then_there_is_another() {
     let (name, mut session) = sidecar();
-    PostgresServer::shared().end_sessions(&name);
+    PostgresServer::shared().end_sessions(&name, "true");
     let failed = number(&mut session, "SELECT 1").unwrap_err();
     assert!(matches!(failed, DatabaseError::Busy { doing: "counting" }), "{failed:?}");
     assert_eq!(number(&mut session, "SELECT 1").unwrap(), 1);
@@ -91,7 +91,7 @@ fn a_backend_that_is_killed_is_busy_once_and_then_there_is_another() {
     session.script("CREATE TABLE public.t (n int)").map_err(doing("x")).unwrap();
     session.begin("BEGIN").map_err(doing("x")).unwrap();
     session.script("INSERT INTO public.t VALUES (1)").map_err(doing("x")).unwrap();
-    PostgresServer::shared().end_sessions(&name);
+    PostgresServer::shared().end_sessions(&name, "true");
     assert!(matches!(session.commit().map_err(doing("committing")), Err(DatabaseError::Busy { .. })));
     assert_eq!(number(&mut session, "SELECT count(*)::int FROM public.t").unwrap(), 0);
     // It is the database's sidecar again.

@@ -164,9 +164,7 @@ fn a_sidecar_that_lost_its_connection_is_woken_again() {
     let mut sidecar = Sidecar::new();
     sidecar.look();
     assert!(sidecar.sleeps());
-    let kill = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
-        WHERE application_name = 'treaty' AND datname = current_database() AND query NOT LIKE 'LISTEN%'";
-    sidecar.installed.run(kill);
+    sidecar.installed.end_sessions("application_name = 'treaty' AND query NOT LIKE 'LISTEN%'");
     assert!(matches!(sidecar.wake.look(&mut sidecar.installed.session), Err(DatabaseError::Busy { .. })));
     let mut witness = Witness::new(&sidecar.installed);
     sidecar.installed.run(INSERT);
@@ -184,9 +182,7 @@ fn nobody_sleeps_who_does_not_hear() {
     let mut sidecar = Sidecar::new();
     sidecar.look();
     assert!(sidecar.sleeps());
-    let deafen = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
-        WHERE application_name = 'treaty' AND datname = current_database() AND query LIKE 'LISTEN%'";
-    sidecar.installed.run(deafen);
+    sidecar.installed.end_sessions("application_name = 'treaty' AND query LIKE 'LISTEN%'");
     sidecar.woken.recv().unwrap();
     assert_eq!(sidecar.look(), Look::Unchanged);
     assert!(!sidecar.sleeps());
