@@ -26,6 +26,8 @@ pub struct Application {
     capture: Capture,
     applier: Applier,
     audit: Audit,
+    /// Whether triggers were missing since the tables were last compared with the log.
+    is_suspect: bool,
 }
 
 impl Application {
@@ -40,7 +42,7 @@ impl Application {
             unmarked: Unmarked::default(),
             put_off: BTreeSet::new(),
         };
-        Application { database, capture, applier: Applier::new(), audit: Audit::default() }
+        Application { database, capture, applier: Applier::new(), audit: Audit::default(), is_suspect: false }
     }
 
     /// Takes everything out of the queue into the log.
@@ -106,6 +108,7 @@ impl Application {
             }
         }
         self.drain(link)?;
+        self.is_suspect = false;
         info!(difference_count = total, "tables compared with the log");
         Ok(total)
     }
@@ -115,10 +118,34 @@ impl Application {
     /// # Errors
     /// [`DatabaseError::SchemaChanged`] if a table does not fit the schema any more.
     pub fn check_triggers(&mut self) -> Result<Checked, DatabaseError> {
-        self.database.check_triggers()
+        let checked = self.database.check_triggers()?;
+        self.is_suspect |= checked != Checked::InOrder;
+        Ok(checked)
     }
 
-    /// Looks whether somebody else committed since the last look. Cheap.
+    /// Says whether it is worth trying again what failed: a migration tool may have made a table anew since the triggers were
+    /// looked at, so that columns of ours were missing, which are put back.
+    ///
+    /// # Errors
+    /// The failure, if nothing was missing; those of [`Application::check_triggers`].
+    pub fn mend(&mut self, failed: DatabaseError) -> Result<(), DatabaseError> {
+        if !matches!(failed, DatabaseError::Sql { .. }) {
+            return Err(failed);
+        }
+        match self.check_triggers() {
+            Ok(Checked::Mended { .. }) | Err(DatabaseError::Busy { .. }) => Ok(()),
+            Ok(Checked::InOrder) => Err(failed),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Says whether triggers were missing since this was last asked: the tables are to be compared with the log.
+    pub fn take_suspicion(&mut self) -> bool {
+        std::mem::take(&mut self.is_suspect)
+    }
+
+    /// Looks whether somebody else committed since the last look, and where one may have, whether the triggers are in place.
+    /// Cheap.
     ///
     /// Rows that somebody else had when they were to be marked are marked now, if nobody has them any more.
     ///
@@ -126,7 +153,11 @@ impl Application {
     /// [`DatabaseError`].
     pub fn look(&mut self) -> Result<Look, DatabaseError> {
         self.capture.unmarked.mark(&mut *self.database)?;
-        self.database.look()
+        let look = self.database.look()?;
+        if look == Look::Changed {
+            self.check_triggers()?;
+        }
+        Ok(look)
     }
 
     /// Calls `on_event`, from a thread of its own, when somebody may have written, until what is returned is dropped. None

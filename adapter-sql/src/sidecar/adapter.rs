@@ -19,7 +19,7 @@ use crate::application::Application;
 use crate::apply::Applied;
 use crate::audit::{AuditPlace, Audited};
 use crate::cli::objects::UpEvent;
-use crate::database::{Checked, DatabaseError, Look};
+use crate::database::{DatabaseError, Look};
 
 /// What wakes the adapter's thread. Ringing never waits, and rings do not add up.
 #[derive(Clone)]
@@ -123,15 +123,12 @@ impl Adapter {
                     shift.pace.event(elapsed_ms(shift.begun));
                     Some(trouble.again(doing))
                 }
-                // A migration tool has made a table anew since the triggers were looked at.
-                Err(failed @ DatabaseError::Sql { .. }) => {
-                    if !shift.mends()? {
-                        return Err(failed);
-                    }
+                Err(failed) => {
+                    shift.adapter.application.mend(failed)?;
+                    shift.is_due = true;
                     None
                 }
-                turned => {
-                    turned?;
+                Ok(()) => {
                     trouble.end();
                     None
                 }
@@ -223,35 +220,19 @@ impl Shift {
             self.catch_up()?;
             self.is_due = false;
         }
+        if self.adapter.application.take_suspicion() {
+            self.audit = Audit::begin();
+        }
         if self.audit.wait().is_zero() {
             self.audit()?;
         }
         Ok(())
     }
 
-    /// Puts back what is missing after a failure; says whether there was something, and it is worth trying again.
-    fn mends(&mut self) -> Result<bool, DatabaseError> {
-        let is_mended = match self.adapter.application.check_triggers() {
-            Ok(Checked::Mended { .. }) | Err(DatabaseError::Busy { .. }) => true,
-            Ok(Checked::InOrder) => false,
-            Err(other) => return Err(other),
-        };
-        if is_mended {
-            self.audit = Audit::begin();
-            self.is_due = true;
-        }
-        Ok(is_mended)
-    }
-
     fn look(&mut self) -> Result<(), DatabaseError> {
         let look = self.adapter.application.look()?;
         self.pace.looked(elapsed_ms(self.begun), look, self.adapter.application.rhythm());
-        if look == Look::Changed {
-            self.is_due = true;
-            if let Checked::Mended { .. } = self.adapter.application.check_triggers()? {
-                self.audit = Audit::begin();
-            }
-        }
+        self.is_due |= look == Look::Changed;
         Ok(())
     }
 

@@ -3,15 +3,59 @@
 use expect_test::expect;
 use treaty::database::{Checked, DatabaseError};
 
+use crate::both::on_postgres;
+use crate::meddle::Overtaking;
 use crate::node::{OPEN, TestNode, id, sync};
+
+on_postgres!(a_table_made_anew_before_a_batch_is_written_gets_its_columns_back_and_the_batch);
 
 /// Rebuilds `people` as migration tools do, with the given columns beside `id`.
 fn rebuild(node: &TestNode, declared: &str, copied: &str) {
-    node.run(&format!(
+    node.run(&anew(declared, copied));
+}
+
+fn anew(declared: &str, copied: &str) -> String {
+    format!(
         "BEGIN; CREATE TABLE new_people (id TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL UNIQUE, age INTEGER, score REAL{declared});
          INSERT INTO new_people SELECT id, name, age, score{copied} FROM people;
          DROP TABLE people; ALTER TABLE new_people RENAME TO people; COMMIT"
-    ));
+    )
+}
+
+/// Django's migration of a table met it on SQLite: triggers and columns were looked at, a batch was worked out, and when it was written
+/// the columns were gone. The sidecar ended with what the database said.
+#[test]
+fn a_table_made_anew_before_a_batch_is_written_gets_its_columns_back_and_the_batch() {
+    let mut a = TestNode::found(OPEN);
+    let mut b = TestNode::join(&a, 2);
+    a.run(&format!("INSERT INTO people (id, name, age) VALUES ('{}', 'ann', 1)", id(1)));
+    sync(&mut a, &mut b);
+    a.run("UPDATE people SET age = 2");
+    a.drain();
+    b.pull(&a);
+    let make_anew: Box<dyn FnOnce()> = if let Some(server) = b.server() {
+        let mut client = server.connect();
+        Box::new(move || {
+            client
+                .run("ALTER TABLE people DROP COLUMN treaty_status CASCADE, DROP COLUMN treaty_author CASCADE")
+                .unwrap();
+        })
+    } else {
+        let client = b.client();
+        Box::new(move || client.execute_batch(&anew("", "")).unwrap())
+    };
+    let failed = b.with(|application, link| application.apply(&mut Overtaking::new(link, make_anew))).unwrap_err();
+    assert!(matches!(failed, DatabaseError::Sql { .. }), "{failed:?}");
+    b.with(|application, _| application.mend(failed)).unwrap();
+    assert!(b.with(|application, _| application.take_suspicion()));
+    b.apply();
+    assert_eq!(b.ask("SELECT name, age, treaty_status FROM people"), "ann|2|committed");
+    b.check_settled();
+    // What fails with everything in place is nobody's fault but its own.
+    let failed = DatabaseError::Sql { doing: "writing", cause: "no such table".into() };
+    let told = b.with(|application, _| application.mend(failed)).unwrap_err();
+    assert!(matches!(told, DatabaseError::Sql { doing: "writing", .. }), "{told:?}");
+    assert!(!b.with(|application, _| application.take_suspicion()));
 }
 
 fn check(node: &mut TestNode) -> Checked {
