@@ -647,7 +647,7 @@ BEGIN
   IF current_setting('treaty.applying', true) = 'on' THEN
     IF treaty.is_sidecar() THEN RETURN NULL; END IF;
   END IF;
-  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND ROW(o."id", o."room_id", o."number", o."resident_id") IS DISTINCT FROM ROW(n."id", n."room_id", n."number", n."resident_id") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
+  IF EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n."id" = o."id" CROSS JOIN treaty.state s WHERE (EXISTS (SELECT FROM "public"."residents" r1 WHERE ((r1."who" = coalesce(n.treaty_author, nullif(current_setting('treaty.author', true), ''), s.identity)) AND (r1."steward" = TRUE)))) IS NOT TRUE AND ROW(o."id", o."room_id", o."number", CASE WHEN n."resident_id" IS NULL THEN (SELECT p."id" FROM "public"."residents" p WHERE p."id" = o."resident_id") ELSE o."resident_id" END) IS DISTINCT FROM ROW(n."id", n."room_id", n."number", n."resident_id") AND NOT EXISTS (SELECT FROM treaty.queue q WHERE q.table_name = 'residents' AND NOT EXISTS (SELECT FROM "public"."residents" d WHERE d."id" = q.row_id))) THEN
     RAISE EXCEPTION USING MESSAGE = 'keys: policy stewards_hand refuses this UPDATE', ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NULL;

@@ -6,6 +6,7 @@ use crate::both::on_both;
 use crate::node::{OPEN, TestNode, id, sync};
 
 on_both!(
+    a_reference_under_set_null_reads_null_whether_or_not_the_database_has_written_so,
     changes_arrive_committed_with_their_author_and_are_not_captured_again,
     both_sides_edit_offline_and_converge,
     unique_values_swap_and_rotate_in_one_transaction,
@@ -273,7 +274,7 @@ fn a_database_in_rollback_journal_mode_works_too() {
 }
 
 #[test]
-fn a_reference_under_set_null_reads_null_where_the_application_checks_no_foreign_keys() {
+fn a_reference_under_set_null_reads_null_whether_or_not_the_database_has_written_so() {
     let mut a = TestNode::found(
         "CREATE TABLE t (id UUID PRIMARY KEY);
          CREATE TABLE u (id UUID PRIMARY KEY, t UUID REFERENCES t (id) ON DELETE SET NULL);

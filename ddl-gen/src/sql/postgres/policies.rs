@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use treaty_schema::{Command, Condition, OnDelete, Policy, Schema, SchemaCondition, SchemaExpr, Table};
+use treaty_schema::{Column, Command, Condition, OnDelete, Policy, Schema, SchemaCondition, SchemaExpr, Table};
 
 use super::expr::{Scope, translate};
 use super::functions::{Function, function_name, trigger_function};
@@ -71,11 +71,9 @@ impl Writer<'_> {
         let mut refused: Vec<String> =
             conditions.iter().map(|condition| format!("({condition}) IS NOT TRUE")).collect();
         if self.command == Command::Update {
-            let data = |row: &str| {
-                let columns = self.table.columns.iter().map(|column| format!("{row}.{}", ident(column.name.as_str())));
-                columns.collect::<Vec<_>>().join(", ")
-            };
-            refused.push(format!("ROW({}) IS DISTINCT FROM ROW({})", data("o"), data("n")));
+            let columns = self.table.columns.iter().map(|column| format!("n.{}", ident(column.name.as_str())));
+            let after = columns.collect::<Vec<_>>().join(", ");
+            refused.push(format!("ROW({}) IS DISTINCT FROM ROW({after})", self.before().join(", ")));
         }
         if self.command == Command::Delete {
             refused.extend(self.cascades());
@@ -89,6 +87,25 @@ impl Writer<'_> {
             ));
         }
         if refused.is_empty() { "TRUE".to_owned() } else { refused.join(" AND ") }
+    }
+
+    /// The cells of the row that was there. A reference under SET NULL to a row that is gone reads NULL: that the database writes
+    /// so is no change, and needs nobody's permission.
+    fn before(&self) -> Vec<String> {
+        let cell = |(index, column): (usize, &Column)| {
+            let name = ident(column.name.as_str());
+            let mut keys = self.table.foreign_keys.iter();
+            match keys.find(|key| key.column == index && key.on_delete == OnDelete::SetNull) {
+                Some(key) => {
+                    let target = qualified(&self.schema.tables()[key.target]);
+                    format!(
+                        "CASE WHEN n.{name} IS NULL THEN (SELECT p.\"id\" FROM {target} p WHERE p.\"id\" = o.{name}) ELSE o.{name} END"
+                    )
+                }
+                None => format!("o.{name}"),
+            }
+        };
+        self.table.columns.iter().enumerate().map(cell).collect()
     }
 
     /// A row whose cascading parent is gone may be deleted by whoever deleted the parent.

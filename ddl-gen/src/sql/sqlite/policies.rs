@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use treaty_schema::{Command, Condition, OnDelete, Policy, Schema, SchemaCondition, SchemaExpr, Table};
+use treaty_schema::{Command, Condition, ForeignKey, OnDelete, Policy, Schema, SchemaCondition, SchemaExpr, Table};
 
 use super::expr::{Scope, translate};
 use super::triggers::{Draft, Trigger, data_columns};
@@ -101,7 +101,8 @@ impl Writer<'_> {
             conditions.iter().map(|condition| format!("NOT coalesce({condition}, 0)")).collect();
         match self.command {
             Command::Update => {
-                let changed = data_columns(self.table).map(|column| format!("NEW.{0} IS NOT OLD.{0}", ident(column)));
+                let changed = data_columns(self.table)
+                    .map(|column| format!("NEW.{} IS NOT {}", ident(column), self.before(column)));
                 refused.push(junction(&changed.collect::<Vec<_>>(), "OR"));
             }
             Command::Delete => {
@@ -123,6 +124,25 @@ impl Writer<'_> {
             ));
         }
         if refused.is_empty() { "1".to_owned() } else { refused.join(" AND ") }
+    }
+
+    /// A cell of the row that was there. A reference under SET NULL to a row that is gone reads NULL: that the database writes
+    /// so is no change, and needs nobody's permission.
+    fn before(&self, name: &str) -> String {
+        let mut keys = self.table.foreign_keys.iter();
+        let is_it = |key: &&ForeignKey| {
+            key.on_delete == OnDelete::SetNull && self.table.columns[key.column].name.as_str() == name
+        };
+        let (key, name) = (keys.find(is_it), ident(name));
+        match key {
+            Some(key) => {
+                let target = ident(self.schema.tables()[key.target].name.as_str());
+                format!(
+                    "CASE WHEN NEW.{name} IS NULL THEN (SELECT p.\"id\" FROM {target} p WHERE p.\"id\" = OLD.{name}) ELSE OLD.{name} END"
+                )
+            }
+            None => format!("OLD.{name}"),
+        }
     }
 
     /// A row whose cascading parent is gone may be deleted by whoever deleted the parent.

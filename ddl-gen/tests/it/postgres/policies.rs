@@ -96,3 +96,22 @@ fn a_policy_is_an_early_warning_by_its_name() {
         assert_eq!(outcome(&database, sql), expected, "{sql}");
     }
 }
+
+#[test]
+fn a_reference_is_set_null_with_its_parent_whatever_the_policy_of_its_row_says() {
+    let database = installed(
+        "CREATE TABLE p (id UUID PRIMARY KEY);
+         CREATE POLICY a ON p FOR INSERT WITH CHECK (true);
+         CREATE POLICY b ON p FOR DELETE USING (true);
+         CREATE TABLE c (id UUID PRIMARY KEY, p_id UUID REFERENCES p ON DELETE SET NULL);
+         CREATE POLICY a ON c FOR INSERT WITH CHECK (true);",
+    );
+    database.run(&expand("INSERT INTO p (id) VALUES ($1); INSERT INTO c (id, p_id) VALUES ($2, $1)"));
+    for (sql, expected) in [
+        ("UPDATE c SET p_id = NULL", "c: no policy permits any UPDATE"),
+        ("DELETE FROM p", "ok"),
+        ("DELETE FROM p; UPDATE c SET p_id = NULL", "ok"),
+    ] {
+        assert_eq!(outcome(&database, sql), expected, "{sql}");
+    }
+}

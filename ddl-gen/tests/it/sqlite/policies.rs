@@ -121,6 +121,22 @@ fn rows_go_with_their_parent_whatever_their_own_policy_says() {
 }
 
 #[test]
+fn a_reference_is_set_null_with_its_parent_whatever_the_policy_of_its_row_says() {
+    let database = Database::new(
+        "CREATE TABLE p (id UUID PRIMARY KEY);
+         CREATE POLICY a ON p FOR INSERT WITH CHECK (true);
+         CREATE POLICY b ON p FOR DELETE USING (true);
+         CREATE TABLE c (id UUID PRIMARY KEY, p_id UUID REFERENCES p ON DELETE SET NULL);
+         CREATE POLICY a ON c FOR INSERT WITH CHECK (true);",
+    );
+    database.run("PRAGMA foreign_keys = ON");
+    database.run("INSERT INTO p (id) VALUES ($1); INSERT INTO c (id, p_id) VALUES ($2, $1)");
+    let error = database.fails("UPDATE c SET p_id = NULL");
+    assert!(error.contains("c: no policy permits any UPDATE"), "{error}");
+    database.run("DELETE FROM p");
+}
+
+#[test]
 fn without_an_identity_nothing_is_refused_in_its_name() {
     let database = notes();
     database.run("DELETE FROM treaty_state; INSERT INTO notes (owner, title) VALUES ($other, 'x')");
