@@ -160,7 +160,16 @@ mod tests {
         };
         let author = word.split_once('=').map(|(_, author)| author.to_owned());
         let stored_id = StoredId::of(place.key.id);
-        Touched { key: place.key, place: *place, stored_id, author_before: None, after, author, effect }
+        Touched {
+            key: place.key,
+            place: *place,
+            stored_id,
+            author_before: None,
+            after,
+            author,
+            effect,
+            unset: Vec::new(),
+        }
     }
 
     fn check(lines: &str, rows: &str, expected: &Expect) {

@@ -281,6 +281,7 @@ impl Taker<'_> {
             bytes += estimate_bytes(&touched);
             rows.push(touched);
         }
+        Touched::forget_unset(&mut rows);
         let named = NamedByLines::of_group(&self.queue.authors, &self.queue.lines, plan, group);
         let mut by = authors(&rows, &named);
         let part_second = plan.parts_of(group).get(1).filter(|_| by.len() > 1);

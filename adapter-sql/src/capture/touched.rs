@@ -1,12 +1,13 @@
 //! The rows that a plan names: what the table shows, what the log says, and the difference.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use treaty_engine::identity::Identity;
+use treaty_engine::relation::RowId;
 use treaty_engine::replica::{RowImage, Shown};
-use treaty_schema::{Schema, Table};
+use treaty_schema::{ForeignKey, OnDelete, Schema, Table, Value};
 
-use super::{Effect, GroupRow, Line, ShownRow, effect};
+use super::{Effect, GroupRow, Image, Line, ShownRow, effect};
 use crate::database::{After, Database, DatabaseError, Form, Found, PENDING, QueuedRow, StoredId};
 use crate::link::EngineLink;
 
@@ -32,6 +33,28 @@ pub(crate) struct Touched {
     pub(crate) author: Option<String>,
     /// The difference; [`Effect::Nothing`] for a row that cannot be read.
     pub(crate) effect: Effect,
+    /// Columns whose reference under SET NULL is gone, and what they referred to.
+    pub(crate) unset: Vec<(usize, ShownRow)>,
+}
+
+impl Touched {
+    /// Forgets that references read NULL whose targets are deleted by the same transaction: databases write so by themselves,
+    /// and the log, where no operation says it, reads so too.
+    pub(crate) fn forget_unset(rows: &mut [Touched]) {
+        if rows.iter().all(|touched| touched.unset.is_empty()) {
+            return;
+        }
+        let deleted = rows.iter().filter(|touched| matches!(touched.effect, Effect::Delete | Effect::Replace));
+        let deleted: BTreeSet<ShownRow> = deleted.map(|touched| touched.key).collect();
+        for touched in rows {
+            let Touched { effect: Effect::Update(columns), unset, .. } = touched else { continue };
+            columns
+                .retain(|changed| !unset.iter().any(|(column, target)| column == changed && deleted.contains(target)));
+            if columns.is_empty() {
+                touched.effect = Effect::Nothing;
+            }
+        }
+    }
 }
 
 /// Reads the rows that a plan names, in its order, some at a time.
@@ -100,8 +123,23 @@ fn compare(found: Found, place: GroupRow, before: Option<&RowImage>, table: &Tab
     // Triggers set 'pending' and forget the author of earlier changes; where none ran, the author is stale.
     let author = author.filter(|_| status.as_deref() == Some(PENDING));
     let author_before = before.map(|row| row.author);
+    let unset = unset(table, cells, &after, &effect);
     let after = without_unchanged(after, &effect);
-    Touched { key: place.key, place, stored_id, author_before, after, author, effect }
+    Touched { key: place.key, place, stored_id, author_before, after, author, effect, unset }
+}
+
+/// References under SET NULL that the row held, and holds no more.
+fn unset(table: &Table, before: Option<&Image>, after: &After, effect: &Effect) -> Vec<(usize, ShownRow)> {
+    let (Some(before), After::Row(after, _), Effect::Update(columns)) = (before, after, effect) else {
+        return Vec::new();
+    };
+    let keys = table.foreign_keys.iter().filter(|key| key.on_delete == OnDelete::SetNull);
+    let keys = keys.filter(|key| columns.contains(&key.column) && after[key.column].is_none());
+    let target = |key: &ForeignKey| match before[key.column] {
+        Some(Value::Uuid(id)) => Some((key.column, ShownRow { table: key.target, id: RowId(id) })),
+        _ => None,
+    };
+    keys.filter_map(target).collect()
 }
 
 /// Forgets cells that nobody will ask for: a transaction may touch many rows.

@@ -10,6 +10,7 @@ on_postgres!(
     a_row_that_came_and_went_between_two_drains_is_no_operation,
     an_update_without_effect_is_no_operation_and_keeps_its_author,
     a_rolled_back_savepoint_leaves_nothing_behind,
+    a_reference_that_the_database_sets_null_with_its_target_is_no_operation,
 );
 
 #[test]
@@ -52,6 +53,35 @@ fn an_update_without_effect_is_no_operation_and_keeps_its_author() {
     let author = node.keypair.identity().to_string();
     assert_eq!(node.ask("SELECT treaty_status, treaty_author FROM people"), format!("committed|{author}"));
     assert_eq!(node.replica.entry_count(), 2);
+}
+
+#[test]
+fn a_reference_that_the_database_sets_null_with_its_target_is_no_operation() {
+    let mut node = TestNode::found(
+        "CREATE TABLE t (id UUID PRIMARY KEY);
+         CREATE TABLE u (id UUID PRIMARY KEY, t UUID REFERENCES t (id) ON DELETE SET NULL, name TEXT);
+         CREATE POLICY a ON t FOR INSERT WITH CHECK (true);
+         CREATE POLICY b ON t FOR DELETE USING (true);
+         CREATE POLICY c ON u FOR INSERT WITH CHECK (true);
+         CREATE POLICY d ON u FOR UPDATE USING (name = 'changing');
+         REVOKE UPDATE (name) ON u FROM PUBLIC;",
+    );
+    let (one, two, fixed, changing) = (id(1), id(2), id(3), id(4));
+    node.run(&format!("INSERT INTO t (id) VALUES ('{one}'), ('{two}')"));
+    node.run(&format!("INSERT INTO u (id, t, name) VALUES ('{fixed}', '{one}', 'fixed')"));
+    node.run(&format!("INSERT INTO u (id, t, name) VALUES ('{changing}', '{two}', 'changing')"));
+    node.drain();
+    // Nobody may update the row, and nobody does.
+    node.run(&format!("PRAGMA foreign_keys = ON; DELETE FROM t WHERE id = '{one}'"));
+    expect!["-|fixed"].assert_eq(&node.ask("SELECT t, name FROM u WHERE name = 'fixed'"));
+    let drained = node.drain();
+    assert_eq!((drained.operation_count, drained.refused_count), (1, 0));
+    node.check_settled();
+    expect!["-|committed"].assert_eq(&node.ask("SELECT t, treaty_status FROM u WHERE name = 'fixed'"));
+    // A reference that goes while its target stays is one.
+    node.run("UPDATE u SET t = NULL WHERE name = 'changing'");
+    assert_eq!(node.drain().operation_count, 1);
+    node.check_settled();
 }
 
 #[test]
