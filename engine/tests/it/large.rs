@@ -54,7 +54,8 @@ fn an_entry_too_large_to_be_held_is_judged_kept_and_read() {
     let entry = import(&mut replica, rows.collect());
     assert!(entry.payload().len() > ACTS_HELD_BYTES_MAX);
     // Among them one that breaks a rule is found as in a small one.
-    let twice = (0..2_000).map(|index| tag(&format!("u{index}"), text(&"y".repeat(300 + index % 1_999))));
+    let twice =
+        (0..2_000).map(|index| tag(&format!("u{index}"), text(&format!("{}-{}", index % 1_999, "y".repeat(300)))));
     let on = replica.newest().unwrap();
     let transactions = [LocalTransaction { operations: twice.collect() }];
     let work = LocalWork { on: &on, transactions: &transactions, note: None, time_ms: 0 };
@@ -95,7 +96,16 @@ fn a_head_longer_than_a_segment_is_read_whole() {
 fn a_transaction_larger_than_an_entry_is_refused_and_smaller_ones_share_several_entries() {
     let story = Story::begin(&office(), STAFF);
     let mut replica = replica_of(&story);
-    let big = |label: String| tag(&label, text(&"z".repeat(1_000_000 - label.len()).replacen('z', &label, 1)));
+    let project = Some(Story::row_id("project").to_value());
+    let owner = Some(Value::Identity(keypair(1).identity()));
+    let cells = vec![project.clone(), owner, text("large"), None, None];
+    import(&mut replica, vec![LocalOperation::Insert(LocalRow { table: 1, cells })]);
+    // Only what is no key is as large as that.
+    let big = |label: String| {
+        let cells =
+            vec![Some(Story::row_id(&label).to_value()), project.clone(), text(&"z".repeat(1_000_000)), None, None];
+        LocalOperation::Insert(LocalRow { table: 2, cells })
+    };
     let many = |from: usize, count: usize| LocalTransaction {
         operations: (from..from + count).map(|index| big(format!("b{index}"))).collect(),
     };
