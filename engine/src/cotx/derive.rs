@@ -245,7 +245,7 @@ impl<S: Ground> Evaluator<'_, S> {
     /// The height from which on releases matter: claims that lower entries released are free for good where nothing in the
     /// past is disputed, nor depends on anything concurrent.
     fn claims_matter_from(&self, subject: &Subject<'_>, found: &mut Found) -> Result<u64, StoreError> {
-        if !self.is_calm_past(&subject.clock.before(subject.of.pos))? {
+        if !self.is_calm_before(subject.of.pos, &subject.clock)? {
             return Ok(0);
         }
         found.takes_past_as_given = true;

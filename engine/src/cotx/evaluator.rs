@@ -50,6 +50,8 @@ pub(super) struct Evaluator<'e, S> {
     /// Bytes of the payloads of these.
     derived_bytes: Cell<usize>,
     calm: Memo<Pos, bool>,
+    /// The same of the past alone.
+    calm_before: Memo<Pos, bool>,
     /// Verdicts that conditions depend on, each in the past of an entry: whether it is live there.
     pub(super) before: Memo<(Pos, CoTx), bool>,
 }
@@ -98,6 +100,7 @@ impl<'e, S: Ground> Evaluator<'e, S> {
             derived: Memo::default(),
             derived_bytes: Cell::new(0),
             calm: Memo::default(),
+            calm_before: Memo::default(),
             before: Memo::default(),
         }
     }
@@ -197,8 +200,15 @@ impl<'e, S: Ground> Evaluator<'e, S> {
         })
     }
 
+    /// The same of all entries before an entry.
+    ///
+    /// * `clock` - the entry and its past.
+    pub(super) fn is_calm_before(&self, pos: Pos, clock: &Past) -> Result<bool, StoreError> {
+        remember(&self.calm_before, pos, || self.is_calm_past(&clock.before(pos)))
+    }
+
     /// The same of all entries of a past.
-    pub(super) fn is_calm_past(&self, past: &Past) -> Result<bool, StoreError> {
+    fn is_calm_past(&self, past: &Past) -> Result<bool, StoreError> {
         if leaves(self.store, past)? {
             return Ok(false);
         }
