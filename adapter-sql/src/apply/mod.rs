@@ -91,7 +91,11 @@ impl Applier {
                 let batch = self.catch_up(capture, (db, &mut *link), (batch, &keys), reach)?;
                 let applied = write_batch(capture, db, link, batch)?;
                 // A row that was not there could not be locked: somebody may have inserted it before it was written.
-                if reach == Reach::Asked && db.has_lines(&keys)? { Err(unseen()) } else { Ok(applied) }
+                if reach == Reach::Asked && db.has_lines(&keys)? {
+                    Err(DatabaseError::unseen_change())
+                } else {
+                    Ok(applied)
+                }
             });
             match attempt {
                 Err(cause) if cause.is_obstacle() && reached == Reach::Asked => round += 1,
@@ -119,7 +123,7 @@ impl Applier {
         reach: Reach,
     ) -> Result<(Batch, Drained), DatabaseError> {
         match reach {
-            Reach::Asked if db.has_lines(keys)? => Err(unseen()),
+            Reach::Asked if db.has_lines(keys)? => Err(DatabaseError::unseen_change()),
             Reach::Asked => Ok((batch, Drained::default())),
             Reach::Everything if db.is_queue_empty()? => Ok((batch, Drained::default())),
             Reach::Everything => {
@@ -128,10 +132,6 @@ impl Applier {
             }
         }
     }
-}
-
-fn unseen() -> DatabaseError {
-    DatabaseError::InTheWay { what: "a change that is not in the log yet".to_owned() }
 }
 
 /// Writes a batch in the open transaction.

@@ -229,7 +229,7 @@ impl<'f> Finish<'f> {
         if db.touched_outside(&written, &self.intake.taken.seen)?.is_subset(&others.touched_again) {
             return Ok(());
         }
-        Err(DatabaseError::InTheWay { what: "a change that is not in the log yet".to_owned() })
+        Err(DatabaseError::unseen_change())
     }
 
     /// Sets status and author of rows that are in the log.

@@ -153,6 +153,11 @@ pub enum DatabaseError {
 }
 
 impl DatabaseError {
+    /// Somebody changed a row after it was last looked at, and before it was written.
+    pub(crate) fn unseen_change() -> DatabaseError {
+        DatabaseError::InTheWay { what: "a change that is not in the log yet".to_owned() }
+    }
+
     /// Says whether something that the log does not know stands in the way of what was to be written.
     pub fn is_obstacle(&self) -> bool {
         matches!(self, DatabaseError::Obstructed { .. } | DatabaseError::InTheWay { .. })
