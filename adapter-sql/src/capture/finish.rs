@@ -196,15 +196,14 @@ impl<'f> Finish<'f> {
         let ripples: Vec<Fate> =
             self.ripples.iter().filter(|fate| !others.touched_again.contains(&fate.key)).cloned().collect();
         let mut written: BTreeSet<ShownRow> = ripples.iter().map(|fate| fate.key).collect();
-        let rows = refused.iter().flat_map(|(draft, _)| draft.rows.iter().map(|row| row.key));
         if becomes == Refused::PutBack && self.put_back(&refused, &others, db, link)? {
             for (draft, refusal) in &refused {
                 self.report(draft, refusal, db)?;
             }
             refusals.refused_count = refused.len() as u64;
-            written.extend(rows);
+            written.extend(self.rows_refused());
         } else {
-            rows.for_each(|row| _ = written.remove(&row));
+            self.rows_refused().for_each(|row| _ = written.remove(&row));
             postpone(&refused, &others, db)?;
             refusals.postponed_count = refused.len() as u64;
         }
